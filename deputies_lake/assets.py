@@ -1,0 +1,182 @@
+"""How a contract becomes a Dagster asset, and a publication its results: what the layers' `assets.py` share.
+
+The assets themselves are in `raw/assets.py`, `staging/assets.py` and `star/assets.py`. Nothing here knows a table.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import dagster as dg
+
+from deputies_lake.checks.audit import AuditFailedError, Finding
+from deputies_lake.checks.predicates import checks_of
+from deputies_lake.contracts import Table
+from deputies_lake.environments import SettingsError
+from deputies_lake.raw.published_csv import RawFileError
+from deputies_lake.resources.lake import MissingTableError, Published
+
+OWNER: Final = "team:data-platform"
+
+# One run for a range of years: one Spark application instead of one for each year. Tables without years carry it too,
+# or `dagster asset materialize --partition-range` would refuse a selection that has both.
+BACKFILL_POLICY: Final = dg.BackfillPolicy.single_run()
+
+Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+
+
+def key_of(contract: Table) -> dg.AssetKey:
+    return dg.AssetKey([contract.layer, contract.name])
+
+
+def spec_of(
+    contract: Table,
+    *,
+    upstream: Sequence[Table] = (),
+    partitions: dg.PartitionsDefinition[str] | None = None,
+    kinds: frozenset[str] = frozenset({"pyspark", "iceberg"}),
+) -> dg.AssetSpec:
+    """The asset of a table: all that is known of it before the first run."""
+    return dg.AssetSpec(
+        key=key_of(contract),
+        deps=[key_of(table) for table in upstream],
+        description=f"{contract.en}\n\n{contract.pt}\n\n**Grain:** {contract.grain}.",
+        group_name=contract.layer,
+        owners=[OWNER],
+        kinds=set(kinds),
+        tags={"layer": contract.layer},
+        partitions_def=partitions,
+        metadata={
+            "dagster/table_name": contract.identifier,
+            "dagster/column_schema": _column_schema(contract),
+            "dagster/column_lineage": _column_lineage(contract, upstream),
+            "key": ", ".join(contract.key),
+        },
+    )
+
+
+def check_specs_of(contract: Table) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            name=check.name, asset=key_of(contract), description=check.description, blocking=check.blocking
+        )
+        for check in checks_of(contract)
+    ]
+
+
+def selected(context: dg.AssetExecutionContext, contract: Table) -> bool:
+    return key_of(contract) in context.selected_asset_keys
+
+
+def years_of(context: dg.AssetExecutionContext) -> list[int]:
+    return [int(key) for key in context.partition_keys]
+
+
+def publish(
+    context: dg.AssetExecutionContext,
+    contracts: Sequence[Table],
+    write: Callable[[], Sequence[Published]],
+    more: Callable[[Published], Mapping[str, Any]] = lambda _: {},
+) -> Results:
+    """Tell Dagster what `write` published; of a failed audit, what it found.
+
+    `more` adds metadata of the layer's own. What the input or the settings are to blame for becomes a `dg.Failure`
+    that reads as a sentence and is not retried: the same bytes would fail again.
+    """
+    try:
+        published = write()
+    except AuditFailedError as error:
+        for contract in contracts:
+            for finding in error.findings.get(contract.name, ()):
+                yield _check_result(contract, finding)
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except (RawFileError, MissingTableError, SettingsError) as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    for table in published:
+        _describe_years(context, table)
+        yield dg.MaterializeResult(
+            asset_key=key_of(table.contract),
+            metadata={**metadata_of(table), **more(table)},
+            check_results=[_check_result(table.contract, finding) for finding in table.findings],
+            data_version=dg.DataVersion(table.data_version) if table.data_version else None,
+        )
+
+
+def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None:
+    """A range of years is one materialization of several partitions; each gets its own figures."""
+    key = key_of(table.contract)
+    if context.assets_def.specs_by_key[key].partitions_def is None:
+        return
+    for year, rows in table.rows_by_year.items():
+        figures: dict[str, Any] = {"dagster/partition_row_count": rows}
+        if year in table.amounts_by_year:
+            figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"
+        context.add_asset_metadata(figures, asset_key=key, partition_key=str(year))
+
+
+def metadata_of(table: Published) -> dict[str, Any]:
+    """Figures of the version that readers get now."""
+    metadata: dict[str, Any] = {
+        "dagster/row_count": table.row_count,
+        "dagster/uri": table.location,
+        "snapshot id": str(table.snapshot_id),
+    }
+    if table.rows_by_year:
+        metadata["rows by year"] = dg.MarkdownMetadataValue(_by_year(table))
+    # Raw tables hold personal ids, which must not appear in the event log.
+    if table.contract.layer != "raw" and table.preview:
+        metadata["preview"] = dg.MarkdownMetadataValue(markdown_table(table.preview))
+    return metadata
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table that the UI draws."""
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(str(row[name]).replace("|", "\\|") for name in names) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _by_year(table: Published) -> str:
+    rows = [
+        {"year": year, "rows": f"{rows:,}", "BRL": f"{table.amounts_by_year.get(year, 0):,.2f}"}
+        for year, rows in table.rows_by_year.items()
+    ]
+    return markdown_table(rows)
+
+
+def _check_result(contract: Table, finding: Finding) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key_of(contract),
+        check_name=finding.check,
+        passed=finding.passed,
+        severity=dg.AssetCheckSeverity.ERROR if finding.blocking else dg.AssetCheckSeverity.WARN,
+        description=finding.summary,
+        metadata=dict(finding.figures),
+    )
+
+
+def _column_schema(contract: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=contract.key == (column.name,)),
+            )
+            for column in contract.columns
+        ]
+    )
+
+
+def _column_lineage(contract: Table, upstream: Sequence[Table]) -> dg.TableColumnLineage:
+    layers = {table.name: table.layer for table in upstream}
+    return dg.TableColumnLineage(
+        deps_by_column={
+            column: [
+                dg.TableColumnDep(asset_key=dg.AssetKey([layers[table], table]), column_name=name)
+                for table, name in sources
+            ]
+            for column, sources in contract.lineage.items()
+        }
+    )

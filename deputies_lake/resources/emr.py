@@ -1,0 +1,28 @@
+"""The step launcher: what moves an asset's step to a cluster, or leaves it where it is."""
+
+from typing import Any
+
+import dagster as dg
+from dagster_aws.emr import emr_pyspark_step_launcher
+
+from deputies_lake.environments import Settings
+
+
+def step_launcher(settings: Settings) -> Any:
+    """The launcher of an environment: none locally, EMR's elsewhere. Making it calls nothing."""
+    if settings.emr is None:
+        return dg.ResourceDefinition.none_resource("Steps run in the run's own process.")
+    emr = settings.emr
+    return emr_pyspark_step_launcher.configured(
+        {
+            "cluster_id": emr.cluster_id,
+            "region_name": emr.region,
+            "staging_bucket": emr.staging_bucket,
+            # The code comes from an immutable artifact; the path is asked for by the schema all the same.
+            "s3_job_package_path": emr.package,
+            "local_job_package_path": ".",
+            "deploy_local_job_package": False,
+            # The stock default would cancel every other step that waits on the cluster.
+            "action_on_failure": "CONTINUE",
+        }
+    )

@@ -1,0 +1,279 @@
+"""The lake: where tables are read, staged, audited and published, always in this order.
+
+The one object through which data is accessed; no IO managers, so that the same tasks can run on another engine. It
+knows contracts, frames and Iceberg tables, not what a table means. What knows Iceberg's files is in `iceberg.py`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+import duckdb
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.table import Table as IcebergTable
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor
+from deputies_lake.checks.predicates import checks_of
+from deputies_lake.contracts import YEAR, Table
+from deputies_lake.resources import iceberg
+
+PREVIEW_ROWS: Final = 8
+
+_RUN_ID: Final = "lake.run-id"
+_DATA_VERSION: Final = "lake.data-version"
+
+Years = Collection[int] | None
+"""The quota years a step is about; None for tables that are replaced as a whole."""
+
+
+class MissingTableError(Exception):
+    """A table is needed that was never published. Says which asset to materialize first."""
+
+    def __init__(self, contract: Table) -> None:
+        super().__init__(
+            f"{contract.identifier} has no data yet. Materialize it first: "
+            f"dagster asset materialize --select {contract.layer}/{contract.name} -m deputies_lake.definitions"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A table about to be written: its rows, the years they replace, and what they must add up to.
+
+    `expected` is asked for after writing, when what Spark counted on the way is known.
+    """
+
+    contract: Table
+    rows: DataFrame
+    years: Years = None
+    expected: Callable[[], Sums] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """Files that are written but not published: nobody reads them.
+
+    `data_version` names the content where it is known beforehand, such as the sha256 of the file it was made from.
+    """
+
+    contract: Table
+    files: Sequence[str]
+    row_count: int
+    years: Years = None
+    expected: Callable[[], Sums] | None = None
+    data_version: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A table's version that readers now get, and what the audit found in it."""
+
+    contract: Table
+    location: str
+    snapshot_id: int
+    row_count: int
+    findings: Sequence[Finding]
+    rows_by_year: Mapping[int, int]
+    amounts_by_year: Mapping[int, Decimal]
+    data_version: str | None
+    preview: Sequence[Mapping[str, Any]]
+
+
+class Lake:
+    """Tables in one catalog. Safe to be used by several processes at once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def read(self, spark: SparkSession, contract: Table, years: Years = None) -> DataFrame:
+        """The published rows, of `years` only where given. Raises `MissingTableError`."""
+        return iceberg.read(spark, self._published(contract), years)
+
+    def exists(self, contract: Table) -> bool:
+        """Whether anything was ever published to it."""
+        try:
+            return self._catalog.load_table(contract.identifier).current_snapshot() is not None
+        except NoSuchTableError:
+            return False
+
+    def data_version(self, contract: Table) -> str | None:
+        """The `Staged.data_version` of the published version. Raises `MissingTableError`."""
+        return _summary(self._published(contract)).get(_DATA_VERSION)
+
+    def sums(self, query: str, tables: Mapping[Table, Years]) -> Sums:
+        """The rows of a DuckDB query over published tables, as `Sums.of` reads them. Raises `MissingTableError`."""
+        with auditor() as connection:
+            for contract, years in tables.items():
+                self.view(connection, contract, years)
+            return Sums.of(connection.sql(query).fetchall())
+
+    def table(self, contract: Table) -> IcebergTable:
+        """The Iceberg table, made or evolved to what the contract says."""
+        return iceberg.ensure_table(self._catalog, contract)
+
+    def view(self, connection: duckdb.DuckDBPyConnection, contract: Table, years: Years = None) -> str:
+        """Make the published rows readable in DuckDB, as `<layer>_<table>`; gives that name. Raises `MissingTableError`."""
+        table = self._published(contract)
+        name = f"{contract.layer}_{contract.name}"
+        _view(connection, name, table, iceberg.data_files(table, years))
+        return name
+
+    def write(self, drafts: Sequence[Draft], run_id: str) -> list[Published]:
+        """Write, audit, publish. All drafts are audited before the first is published; a failed audit publishes none.
+
+        Raises `AuditFailedError` with every finding.
+        """
+        # Small tables spend their time planning, not computing: together they keep the cores busy.
+        with ThreadPoolExecutor(len(drafts)) as pool:
+            staged = list(pool.map(lambda draft: self.stage(draft, run_id), drafts))
+        return self.publish(staged, run_id)
+
+    def stage(self, draft: Draft, run_id: str) -> Staged:
+        """Have Spark write a draft under a fresh prefix."""
+        contract = draft.contract
+        table = self.table(contract)
+        prefix = iceberg.new_prefix(table, run_id)
+        counted = Observation()
+        # Stamped with field ids last: any later projection would drop them.
+        rows = iceberg.project(draft.rows, table).observe(counted, F.count(F.lit(1)).alias("rows"))
+        if contract.partitioned:
+            # The copy becomes the directory's name and leaves the file; the year itself must stay in the file.
+            writer = rows.withColumn("_year", F.col(YEAR)).write.partitionBy("_year")
+        else:
+            writer = rows.write
+        writer.mode("errorifexists").parquet(prefix)
+        return Staged(
+            contract=contract,
+            files=iceberg.list_files(table, prefix),
+            row_count=counted.get["rows"],
+            years=draft.years,
+            expected=draft.expected,
+        )
+
+    def publish(self, staged: Sequence[Staged], run_id: str) -> list[Published]:
+        """Audit all, then publish each in the order given. Raises `AuditFailedError`, having published none."""
+        with auditor() as connection:
+            findings = {one.contract.name: self._audit(connection, one) for one in staged}
+            if any(f.blocking and not f.passed for of_table in findings.values() for f in of_table):
+                raise AuditFailedError(findings)
+            return [self._commit(connection, one, findings[one.contract.name], run_id) for one in staged]
+
+    def _published(self, contract: Table) -> IcebergTable:
+        try:
+            table = self._catalog.load_table(contract.identifier)
+        except NoSuchTableError as error:
+            raise MissingTableError(contract) from error
+        if table.current_snapshot() is None:
+            raise MissingTableError(contract)
+        return table
+
+    def verify(self, contract: Table) -> Published:
+        """What readers have now, audited again. Raises `MissingTableError`."""
+        table = self._published(contract)
+        current = Staged(
+            contract=contract,
+            files=iceberg.data_files(table),
+            row_count=_row_count(table),
+            data_version=_summary(table).get(_DATA_VERSION),
+        )
+        with auditor() as connection:
+            return _described(connection, table, current, self._audit(connection, current))
+
+    def _audit(self, connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:
+        contract = staged.contract
+        _view(connection, "staged", self.table(contract), staged.files)
+        for reference in contract.references:
+            dimension = self._catalog.load_table(f"star.{reference.table}")
+            _view(connection, f"star_{reference.table}", dimension, iceberg.data_files(dimension))
+        expected = staged.expected() if staged.expected else None
+        audit = Audit(contract=contract, connection=connection, expected=expected)
+        return [check.run(audit) for check in checks_of(contract)]
+
+    def _commit(
+        self, connection: duckdb.DuckDBPyConnection, staged: Staged, findings: Sequence[Finding], run_id: str
+    ) -> Published:
+        table = self.table(staged.contract)
+        properties = {_RUN_ID: run_id}
+        if staged.data_version:
+            properties[_DATA_VERSION] = staged.data_version
+        iceberg.commit(
+            table, staged.files, years=staged.years, expected_rows=staged.row_count, properties=properties
+        )
+        return _described(connection, table, staged, findings)
+
+
+class LakeResource(dg.ConfigurableResource[Lake]):
+    """The lake of an environment. Opening it reads nothing: a catalog is asked only when a table is."""
+
+    warehouse: str
+    region: str = ""
+
+    def open(self) -> Lake:
+        if self.warehouse.startswith("s3://"):
+            return Lake(iceberg.glue_catalog(self.warehouse, self.region))
+        return Lake(iceberg.local_catalog(Path(self.warehouse)))
+
+
+def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable, files: Sequence[str]) -> None:
+    """A DuckDB view over data files. Local files are read by DuckDB itself, those on S3 through PyArrow, which needs
+    no extension that would have to be downloaded; so is an empty list, for its columns."""
+    connection.execute(f"DROP VIEW IF EXISTS {name}")
+    if files and files[0].startswith("file://"):
+        connection.read_parquet([f.removeprefix("file://") for f in files], hive_partitioning=False).create_view(name)
+    else:
+        connection.register(name, iceberg.dataset(table, files))
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, table: IcebergTable, staged: Staged, findings: Sequence[Finding]
+) -> Published:
+    _view(connection, "staged", table, staged.files)
+    snapshot = table.current_snapshot()
+    rows_by_year, amounts_by_year = _by_year(connection, staged)
+    return Published(
+        contract=staged.contract,
+        location=table.location(),
+        snapshot_id=snapshot.snapshot_id if snapshot else 0,
+        row_count=_row_count(table),
+        findings=findings,
+        rows_by_year=rows_by_year,
+        amounts_by_year=amounts_by_year,
+        data_version=staged.data_version,
+        preview=_preview(connection),
+    )
+
+
+def _by_year(
+    connection: duckdb.DuckDBPyConnection, staged: Staged
+) -> tuple[Mapping[int, int], Mapping[int, Decimal]]:
+    """Rows and BRL of each year that was replaced, those that are empty now included."""
+    contract = staged.contract
+    if not contract.partitioned:
+        return {}, {}
+    amount = f"sum({contract.totals.amount})" if contract.totals else "NULL"
+    found = connection.sql(
+        f"SELECT {YEAR}, count(*), {amount} FROM staged GROUP BY ALL ORDER BY 1"  # noqa: S608
+    ).fetchall()
+    rows = dict.fromkeys(sorted(staged.years or ()), 0) | {year: count for year, count, _ in found}
+    return rows, {year: total for year, _, total in found if total is not None}
+
+
+def _preview(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    relation = connection.sql(f"SELECT * FROM staged LIMIT {PREVIEW_ROWS}")  # noqa: S608
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _summary(table: IcebergTable) -> Mapping[str, str]:
+    snapshot = table.current_snapshot()
+    return snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+
+
+def _row_count(table: IcebergTable) -> int:
+    return int(_summary(table).get("total-records", 0))

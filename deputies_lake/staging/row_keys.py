@@ -1,0 +1,27 @@
+"""The key of a row that has no natural key: a hash of its own columns and its number among equal rows.
+
+No set of published columns is unique, and identical rows are legitimate (Kaggle cut the cents and dropped the
+document's id), so none may be dropped. The same file gives the same keys in whatever order its rows stand.
+"""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+
+def with_row_key(rows: DataFrame, name: str, columns: Sequence[str], near: Sequence[str]) -> DataFrame:
+    """`rows` with the key `name`, text such as `9f86d081884c7d65-1`: hash of `columns`, then the occurrence.
+
+    Occurrences are counted among equal hashes, so the key is unique even if two different rows share a hash.
+    Rows are gathered by `near`, a subset of `columns`: it keeps what belongs together in the same files, which
+    compresses better and lets readers skip the rest.
+    """
+    hashed = rows.withColumn("_hash", F.xxhash64(*columns))
+    equal_rows = Window.partitionBy(*near, "_hash").orderBy("source_line")
+    key = F.concat_ws("-", _hexadecimal(F.col("_hash")), F.row_number().over(equal_rows))
+    return hashed.repartition(*near).withColumn(name, key).drop("_hash")
+
+
+def _hexadecimal(number: Column) -> Column:
+    return F.lower(F.lpad(F.hex(number), 16, "0"))

@@ -1,0 +1,213 @@
+"""staging.stg_kaggle_reimbursements: Kaggle's reimbursements, typed and repaired, one row per published row.
+
+The contract, which rows can be read (`judge`) and how they are typed (`transform`). Odd but real rows stay: unknown
+dates, zero amounts, leadership offices, rows identical to the letter. Nothing is joined and nothing summed here.
+"""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
+from deputies_lake.raw.kaggle_reimbursements import CSV
+from deputies_lake.reference.tables import category_ids
+from deputies_lake.staging import tax_ids
+from deputies_lake.staging.row_keys import with_row_key
+from deputies_lake.staging.texts import is_leadership, looked_up, readable_amount, rejected_where
+
+_RAW: Final = "kaggle_reimbursements"
+
+TABLE: Final = Table(
+    layer="staging",
+    name="stg_kaggle_reimbursements",
+    pt="Reembolsos do Kaggle com tipos, identificadores reparados e chave de linha.",
+    en="Kaggle's reimbursements with types, repaired ids and a row key.",
+    grain="one row per readable row of deputies_dataset.csv",
+    partitioned=True,
+    columns=(
+        Column(
+            name=YEAR,
+            type="int",
+            pt="ano da cota",
+            en="quota year",
+            source=(f"{_RAW}.receipt_date",),
+            published="receipt_date",
+            example="2013",
+        ),
+        Column(
+            name="expense_key",
+            pt="chave da linha: hash das colunas publicadas e número entre linhas idênticas",
+            en="row key: hash of the published columns and number among identical rows",
+            source=tuple(f"{_RAW}.{name}" for name in CSV.columns),
+            example="9f86d081884c7d65-1",
+        ),
+        Column(
+            name="receipt_date",
+            type="date",
+            pt="data do recibo; nula se desconhecida",
+            en="the receipt's date; null where it is unknown (bugged_date, or only a year was published)",
+            source=(f"{_RAW}.receipt_date", f"{_RAW}.bugged_date"),
+            published="receipt_date",
+            nullable=True,
+            example="2013-03-27",
+        ),
+        Column(
+            name="deputy_id",
+            pt="número do deputado (nuDeputadoId)",
+            en="the deputy's number (nuDeputadoId)",
+            source=(f"{_RAW}.deputy_id",),
+            published="deputy_id",
+            example="1772",
+        ),
+        Column(
+            name="deputy_name",
+            pt="nome parlamentar, ou da liderança",
+            en="parliamentary name, or the leadership office's",
+            source=(f"{_RAW}.deputy_name",),
+            published="deputy_name",
+            example="Fulana De Tal",
+        ),
+        Column(
+            name="is_leadership",
+            type="boolean",
+            pt="a cota é de uma liderança, não de um deputado",
+            en="the quota is a leadership office's, not a deputy's",
+            source=(f"{_RAW}.deputy_name", f"{_RAW}.state_code"),
+        ),
+        Column(
+            name="party_label",
+            pt="partido como publicado, sem brancos em volta",
+            en="party as published, without surrounding blanks",
+            source=(f"{_RAW}.political_party",),
+            published="political_party",
+            example="PSB",
+        ),
+        Column(
+            name="state_code",
+            pt="UF; nula onde o arquivo diz Vazio",
+            en="state; null where the file says Vazio (leaderships, a few former deputies)",
+            source=(f"{_RAW}.state_code",),
+            published="state_code",
+            nullable=True,
+            example="SP",
+        ),
+        Column(
+            name="expense_category_label",
+            pt="categoria como publicada",
+            en="category as published",
+            source=(f"{_RAW}.receipt_description",),
+            published="receipt_description",
+            example="Airline tickets",
+        ),
+        Column(
+            name="expense_category_id",
+            pt="código da Câmara (numSubCota); nulo se o rótulo não é conhecido",
+            en="the House's code (numSubCota); null where the label is not known",
+            source=(f"{_RAW}.receipt_description",),
+            nullable=True,
+            example="9+999",
+        ),
+        Column(
+            name="supplier_id",
+            pt="CNPJ com zeros à esquerda; CPF mascarado; nulo se não publicado",
+            en="CNPJ with its leading zeros; a CPF is masked; null where none was published",
+            source=(f"{_RAW}.receipt_social_security_number",),
+            published="receipt_social_security_number",
+            nullable=True,
+            example="03530749000139",
+        ),
+        Column(
+            name="supplier_id_kind",
+            pt="tipo do identificador: cnpj, cpf, cpf_or_cnpj, functional, invalid ou none",
+            en="what the id is: cnpj, cpf, cpf_or_cnpj, functional, invalid or none",
+            source=(f"{_RAW}.receipt_social_security_number",),
+            example="cnpj",
+        ),
+        Column(
+            name="supplier_token",
+            pt="o que identifica o fornecedor: CNPJ, hash com chave do CPF, ou o nome se não há número",
+            en="what identifies the supplier: CNPJ, keyed hash of a CPF, or the name where there is no id",
+            source=(f"{_RAW}.receipt_social_security_number", f"{_RAW}.establishment_name"),
+            example="03530749000139",
+        ),
+        Column(
+            name="supplier_name",
+            pt="nome do fornecedor; sequências de onze algarismos ocultas",
+            en="the supplier's name; runs of eleven digits hidden",
+            source=(f"{_RAW}.establishment_name",),
+            published="establishment_name",
+            example="AUTO POSTO LTDA",
+        ),
+        Column(
+            name="document_amount",
+            type=MONEY,
+            pt="valor do documento em BRL; no Kaggle sem centavos nem sinal, e sem descontar glosas",
+            en="the document's value in BRL; in Kaggle's file without cents and sign, disallowed parts included",
+            source=(f"{_RAW}.receipt_value",),
+            published="receipt_value",
+            example="70.00",
+        ),
+        Column(name="source_file", pt="arquivo de origem", en="the file it came from", example="deputies_dataset.csv"),
+        Column(
+            name="source_line",
+            type="bigint",
+            pt="linha no arquivo de origem",
+            en="line in that file",
+            source=(f"{_RAW}.source_line",),
+            example="2",
+        ),
+    ),
+    key=("expense_key",),
+    totals=Totals(by=(YEAR, "expense_category_label"), amount="document_amount"),
+)
+
+
+def judge(raw: DataFrame) -> DataFrame:
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    year = F.substring("receipt_date", 1, 4)
+    return raw.withColumn(
+        "rejection_reason",
+        F.coalesce(
+            F.col("unreadable_reason"),
+            rejected_where(
+                year != F.col(YEAR).cast("string"), "receipt_date", "does not begin with a year the lake has"
+            ),
+            rejected_where(~F.col("bugged_date").isin("0", "1"), "bugged_date", "is neither 0 nor 1"),
+            rejected_where(~F.col("deputy_id").rlike("^[0-9]+$"), "deputy_id", "is not a number"),
+            rejected_where(readable_amount(F.col("receipt_value")).isNull(), "receipt_value", "is not an amount"),
+        ),
+    )
+
+
+def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFrame:
+    """The rows of raw.kaggle_reimbursements that `judge` found readable, with this table's columns."""
+    number = tax_ids.number_of_float_text(F.col("receipt_social_security_number"))
+    keyed = with_row_key(readable, "expense_key", CSV.columns, near=(YEAR, "deputy_id"))
+    numbered = keyed.withColumn("_number", number)
+    text, kind = F.col("receipt_social_security_number"), F.col("supplier_id_kind")
+    known = numbered.withColumn("supplier_id_kind", tax_ids.kind_of(text, F.col("_number"))).withColumn(
+        "_digits", tax_ids.digits_of(text, F.col("_number"), kind)
+    )
+    state = F.col("state_code")
+    return known.select(
+        YEAR,
+        "expense_key",
+        F.when(F.col("bugged_date") == "0", F.to_date(F.substring("receipt_date", 1, 10), "yyyy-MM-dd")).alias(
+            "receipt_date"
+        ),
+        "deputy_id",
+        F.trim("deputy_name").alias("deputy_name"),
+        is_leadership(F.trim("deputy_name"), state != "Vazio").alias("is_leadership"),
+        F.trim("political_party").alias("party_label"),
+        F.when(state != "Vazio", state).alias("state_code"),
+        F.col("receipt_description").alias("expense_category_label"),
+        looked_up(F.col("receipt_description"), category_ids(CSV.source_code)).alias("expense_category_id"),
+        tax_ids.masked(F.col("_digits"), kind).alias("supplier_id"),
+        "supplier_id_kind",
+        tax_ids.token(F.col("_digits"), kind, F.col("establishment_name"), cpf_key).alias("supplier_token"),
+        tax_ids.redact(F.col("establishment_name")).alias("supplier_name"),
+        F.col("receipt_value").cast(MONEY).alias("document_amount"),
+        F.lit(source_file).alias("source_file"),
+        "source_line",
+    )

@@ -1,0 +1,46 @@
+"""Readings of published text that more than one source needs: who pays, which category, which amount.
+
+Column expressions without a table of their own. Tax ids have `tax_ids.py`.
+"""
+
+from collections.abc import Mapping
+from itertools import chain
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import MONEY
+from deputies_lake.raw.published_csv import AMOUNT_PATTERN
+from deputies_lake.reference import tables
+
+# Offices of the House (party, majority and government leaderships) pay from a quota of their own. The files name
+# them as they name deputies; some by the bare party label.
+_OFFICE_NAME = r"^(LIDERAN[CÇ]A|LID[.]|LIDM|REPRESENTA[CÇ][AÃ]O)"
+
+
+def readable_amount(text: Column) -> Column:
+    """An amount in BRL, null where the text is no amount."""
+    return F.when(text.rlike(AMOUNT_PATTERN), text.cast(MONEY))
+
+
+def rejected_where(condition: Column, column: str, problem: str) -> Column:
+    """The reason to reject a row where `condition` holds: the column, what is wrong, and what stands there."""
+    return F.when(condition, F.concat(F.lit(f"{column} {problem}: "), F.col(column)))
+
+
+def looked_up(text: Column, mapping: Mapping[str, str]) -> Column:
+    """What `mapping` has for `text`, null where it has nothing."""
+    return F.element_at(F.create_map(*(F.lit(word) for word in chain.from_iterable(mapping.items()))), text)
+
+
+def is_leadership(name: Column, has_state: Column) -> Column:
+    """Whether a payer without a state is an office of the House and not a person whose state is unknown."""
+    upper = F.upper(name)
+    return ~has_state & (upper.rlike(_OFFICE_NAME) | upper.isin(*_party_labels()))
+
+
+def _party_labels() -> list[str]:
+    events = tables.rows("party_events")
+    labels = {row[column] for row in events for column in ("party_label", "became", "party_label_today")}
+    lasting = {"PT", "PDT", "PSDB", "PSOL", "PCDOB", "PV", "REDE", "NOVO", "PSB", "PSD", "PL", "PRTB", "PMB"}
+    return sorted({label.upper() for label in labels} | lasting)

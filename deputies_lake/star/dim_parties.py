@@ -1,0 +1,125 @@
+"""star.dim_parties: party labels as reported, what each has become, and the parties' attributes.
+
+The fact keeps the label a receipt carries. What it became is a dated list of events: a merger is not a rename, so a
+deputy of DEM in 2015 was never in UNIÃO, and `party_label_today` is for grouping only.
+"""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import Column, Table
+from deputies_lake.reference import tables
+from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
+from deputies_lake.star.keys import UNKNOWN, party_key
+
+_EXPENSES: Final = "stg_kaggle_reimbursements"
+_REFUNDS: Final = "stg_kaggle_refunds"
+
+LEADERSHIP_LABEL: Final = "SEM PARTIDO ASSOCIADO"
+_NO_PARTY_LABELS: Final = ("S.PART.", "S/PARTIDO")
+
+TABLE: Final = Table(
+    layer="star",
+    name="dim_parties",
+    pt="Partidos como informados, o que se tornaram, e seus atributos em 2017.",
+    en="Parties as reported, what they became, and their attributes in 2017.",
+    grain="one row per party label, whatever its case, and one for unknown",
+    columns=(
+        Column(
+            name="party_key",
+            type="bigint",
+            pt="chave substituta",
+            en="surrogate key",
+            source=(f"{_EXPENSES}.party_label",),
+        ),
+        Column(
+            name="party_label",
+            pt="sigla como informada; UNKNOWN se desconhecida",
+            en="label as reported; UNKNOWN where it is not known",
+            source=(f"{_EXPENSES}.party_label", f"{_REFUNDS}.party_label"),
+            published="sgPartido",
+            example="PMDB",
+        ),
+        Column(
+            name="party_kind",
+            pt="party, no_party (sem partido), leadership (lideranças) ou unknown",
+            en="party, no_party (independent), leadership (offices) or unknown",
+            source=(f"{_EXPENSES}.party_label",),
+            example="party",
+        ),
+        Column(
+            name="party_label_today",
+            pt="sigla da sucessora em 2026; a própria se nada mudou",
+            en="the successor's label in 2026; the label itself where nothing changed",
+            source=(f"{_EXPENSES}.party_label",),
+            example="MDB",
+        ),
+        Column(
+            name="party_event",
+            pt="o que levou à sucessora, e quando",
+            en="what led to the successor, and when",
+            source=(f"{_EXPENSES}.party_label",),
+            nullable=True,
+            example="rename, 2017-12 (convention) / 2018-05 (TSE)",
+        ),
+        *(
+            Column(
+                name=c.name,
+                type=c.type,
+                pt=c.pt,
+                en=c.en,
+                source=(f"{_REFUNDS}.{c.name}",),
+                published=c.published,
+                nullable=True,
+                example=c.example,
+            )
+            for c in PARTY_ATTRIBUTES
+        ),
+    ),
+    key=("party_key",),
+)
+
+
+def transform(expenses: DataFrame, refunds: DataFrame) -> DataFrame:
+    """From staged expenses and refunds (`party_label`, the party attributes): every label either mentions.
+
+    Without refunds the attributes are null, nothing else changes.
+    """
+    spark = expenses.sparkSession
+    upper = F.upper("party_label")
+    mentioned = (
+        expenses.select("party_label")
+        .unionByName(refunds.where(F.col("party_label").isNotNull()).select("party_label"))
+        .groupBy(upper.alias("_upper"))
+        # The spelling of mixed case, where there is one: PCdoB, not PCDOB.
+        .agg(F.max("party_label").alias("party_label"))
+    )
+    unknown = spark.range(1).select(F.lit(UNKNOWN).alias("_upper"), F.lit(UNKNOWN).alias("party_label"))
+    events = spark.createDataFrame(_successors(), "_upper string, _today string, party_event string")
+    attributes = refunds.groupBy(upper.alias("_upper")).agg(*(F.max(c.name).alias(c.name) for c in PARTY_ATTRIBUTES))
+    return (
+        mentioned.unionByName(unknown)
+        .join(events, on="_upper", how="left")
+        .join(attributes, on="_upper", how="left")
+        .select(
+            party_key(F.col("party_label")).alias("party_key"),
+            "party_label",
+            F.when(F.col("_upper") == UNKNOWN, "unknown")
+            .when(F.col("_upper") == LEADERSHIP_LABEL, "leadership")
+            .when(F.col("_upper").isin(*_NO_PARTY_LABELS), "no_party")
+            .otherwise("party")
+            .alias("party_kind"),
+            F.coalesce("_today", "party_label").alias("party_label_today"),
+            "party_event",
+            *(c.name for c in PARTY_ATTRIBUTES),
+        )
+    )
+
+
+def _successors() -> list[tuple[str, str, str]]:
+    return [
+        (row["party_label"].upper(), row["party_label_today"], ", ".join(filter(None, (row["event"], row["happened"]))))
+        for row in tables.rows("party_events")
+    ]

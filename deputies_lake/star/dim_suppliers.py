@@ -1,0 +1,102 @@
+"""star.dim_suppliers: who was paid, joined under one tax id whatever the spelling on the receipt.
+
+A supplier without an id (official phones, the post) is its name. Private persons appear under a masked id; their
+key comes from a keyed hash, so receipts of one person stay together and the CPF can't be recovered.
+"""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import MONEY, Column, Table
+from deputies_lake.star.keys import UNKNOWN, supplier_key
+
+_EXPENSES: Final = "stg_kaggle_reimbursements"
+
+TABLE: Final = Table(
+    layer="star",
+    name="dim_suppliers",
+    pt="Fornecedores, um por CNPJ, CPF (oculto) ou, sem número, por nome.",
+    en="Suppliers, one per CNPJ, CPF (hidden) or, without an id, name.",
+    grain="one row per supplier token, and one for unknown",
+    columns=(
+        Column(
+            name="supplier_key",
+            type="bigint",
+            pt="chave substituta",
+            en="surrogate key",
+            source=(f"{_EXPENSES}.supplier_token",),
+        ),
+        Column(
+            name="supplier_id",
+            pt="CNPJ; CPF mascarado; nulo se não publicado",
+            en="CNPJ; a CPF is masked; null where none was published",
+            source=(f"{_EXPENSES}.supplier_id",),
+            published="txtCNPJCPF",
+            nullable=True,
+            example="03530749000139",
+        ),
+        Column(
+            name="supplier_id_kind",
+            pt="cnpj, cpf, cpf_or_cnpj, functional (não é empresa), invalid, none ou unknown",
+            en="cnpj, cpf, cpf_or_cnpj, functional (not a company), invalid, none or unknown",
+            source=(f"{_EXPENSES}.supplier_id_kind",),
+            example="cnpj",
+        ),
+        Column(
+            name="supplier_root",
+            pt="os oito primeiros algarismos do CNPJ, comuns às filiais",
+            en="the CNPJ's first eight digits, shared by all branches",
+            source=(f"{_EXPENSES}.supplier_id",),
+            nullable=True,
+            example="03530749",
+        ),
+        Column(
+            name="supplier_name",
+            pt="a grafia com a maior despesa",
+            en="the spelling with the most spending",
+            source=(f"{_EXPENSES}.supplier_name", f"{_EXPENSES}.document_amount"),
+            published="txtFornecedor",
+            example="AUTO POSTO LTDA",
+        ),
+        Column(
+            name="spellings",
+            type="bigint",
+            pt="número de grafias do nome",
+            en="how many spellings of the name were seen",
+            source=(f"{_EXPENSES}.supplier_name",),
+            example="3",
+        ),
+    ),
+    key=("supplier_key",),
+)
+
+
+def transform(expenses: DataFrame) -> DataFrame:
+    """From staged expenses (`supplier_*`, `document_amount`): one row per token."""
+    spellings = expenses.groupBy("supplier_token", "supplier_id", "supplier_id_kind", "supplier_name").agg(
+        F.sum(F.abs("document_amount")).cast(MONEY).alias("_spent")
+    )
+    suppliers = spellings.groupBy("supplier_token").agg(
+        F.first("supplier_id").alias("supplier_id"),
+        F.first("supplier_id_kind").alias("supplier_id_kind"),
+        # The text breaks ties, so that equal sums give the same name in every run.
+        F.max(F.struct("_spent", "supplier_name"))["supplier_name"].alias("supplier_name"),
+        F.count("*").alias("spellings"),
+    )
+    unknown = expenses.sparkSession.range(1).select(
+        F.lit(UNKNOWN).alias("supplier_token"),
+        F.lit(None).cast("string").alias("supplier_id"),
+        F.lit("unknown").alias("supplier_id_kind"),
+        F.lit("Desconhecido / Unknown").alias("supplier_name"),
+        F.lit(0).cast("bigint").alias("spellings"),
+    )
+    return suppliers.unionByName(unknown).select(
+        supplier_key(F.col("supplier_token")).alias("supplier_key"),
+        "supplier_id",
+        "supplier_id_kind",
+        F.when(F.col("supplier_id_kind") == "cnpj", F.substring("supplier_id", 1, 8)).alias("supplier_root"),
+        "supplier_name",
+        "spellings",
+    )

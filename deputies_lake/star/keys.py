@@ -1,0 +1,51 @@
+"""Surrogate keys: a hash of what names a member of a dimension, and the member for what is not known.
+
+Every dimension and the fact compute a key by the same expression, so the fact needs no join to get its keys, years
+are built independently and a re-run gives equal keys. Which columns name a member is said in the dimension's file.
+"""
+
+from typing import Final
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+UNKNOWN: Final = "UNKNOWN"
+"""Natural id of each dimension's member for what the source does not say. No foreign key is null."""
+
+NO_STATE: Final = "NONE"
+"""Natural id of the state of leadership offices, which belong to no state."""
+
+UNKNOWN_DATE_KEY: Final = 0
+
+
+def surrogate_key(entity: str, natural_id: Column) -> Column:
+    """A bigint: XXH64 of `entity|natural_id`, of `entity|UNKNOWN` where the id is null."""
+    return F.xxhash64(F.concat_ws("|", F.lit(entity), F.coalesce(natural_id, F.lit(UNKNOWN))))
+
+
+def date_key(day: Column) -> Column:
+    """An int that reads as the date, 20130327; 0 where the date is unknown."""
+    readable = F.year(day) * 10000 + F.month(day) * 100 + F.dayofmonth(day)
+    return F.coalesce(readable, F.lit(UNKNOWN_DATE_KEY))
+
+
+def deputy_key(deputy_id: Column) -> Column:
+    return surrogate_key("deputy", deputy_id)
+
+
+def party_key(party_label: Column) -> Column:
+    """Files differ in how they spell a label (PCdoB, PCDOB), so case does not count."""
+    return surrogate_key("party", F.upper(party_label))
+
+
+def state_key(state_code: Column, is_leadership: Column) -> Column:
+    return surrogate_key("state", F.coalesce(state_code, F.when(is_leadership, NO_STATE)))
+
+
+def supplier_key(supplier_token: Column) -> Column:
+    return surrogate_key("supplier", supplier_token)
+
+
+def expense_category_key(expense_category_id: Column, label: Column) -> Column:
+    """A label without a code is a category of its own: it loads as itself, and a check warns of it."""
+    return surrogate_key("expense_category", F.coalesce(expense_category_id, F.concat(F.lit("label:"), label)))
