@@ -10,6 +10,7 @@ import dagster as dg
 
 from deputies_lake.automation.jobs import JOBS
 from deputies_lake.environments import load_settings
+from deputies_lake.progress import progress_logger
 from deputies_lake.raw import assets as raw
 from deputies_lake.resources.emr import step_launcher
 from deputies_lake.resources.files import FilesResource
@@ -33,6 +34,7 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
             "settings": SettingsResource(environment=settings.environment),
             "pyspark_step_launcher": step_launcher(settings),
         },
+        loggers={"progress": progress_logger},
         # One process for the whole run: its steps share one Spark session.
         executor=dg.in_process_executor,
     )

@@ -34,6 +34,7 @@ REGION: Final = "AWS_REGION"
 CPF_KEY: Final = "DEPUTIES_LAKE_CPF_KEY"
 SPARK_MEMORY: Final = "DEPUTIES_LAKE_SPARK_MEMORY"
 EMR_CLUSTER: Final = "DEPUTIES_LAKE_EMR_CLUSTER"
+DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 VARIABLES: Final[Mapping[str, str]] = {
     ENVIRONMENT: "local, staging or prod; local unless set",
@@ -59,9 +60,13 @@ class EmrSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that differs between environments, resolved. `warehouse`, `archive` and `landing` are URIs or paths."""
+    """Everything that differs between environments, resolved.
+
+    `warehouse`, `archive` and `landing` are S3 URIs or absolute paths; `home` is the local lake's directory.
+    """
 
     environment: Environment
+    home: str | None
     warehouse: str
     archive: str
     landing: str
@@ -88,17 +93,19 @@ _SPARK: Final[Mapping[str, str]] = {
     "spark.sql.ansi.enabled": "false",
 }
 
+# Spark's own defaults print a page of warnings that a laptop always causes.
+_LOG4J: Final = Path(__file__).parent / "resources" / "log4j2.properties"
+
 _LOCAL_SPARK: Final[Mapping[str, str]] = {
     "spark.master": "local[*]",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     # A laptop has few cores: 200 shuffle partitions, Spark's default, cost more than the work in them.
     "spark.sql.shuffle.partitions": "4",
     # Measured on two cores: throughput counts here, pauses do not.
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Djava.net.preferIPv6Addresses=false",
+    "spark.driver.extraJavaOptions": f'-XX:+UseParallelGC "-Dlog4j2.configurationFile={_LOG4J}"',
 }
 
 _CLUSTER_SPARK: Final[Mapping[str, str]] = {
@@ -134,6 +141,7 @@ def _local(given: Mapping[str, str]) -> Settings:
     landing = Path(given.get(LANDING) or home / "landing").expanduser().absolute()
     return Settings(
         environment=Environment.LOCAL,
+        home=str(home),
         warehouse=str(home / "warehouse"),
         archive=str(home / "archive"),
         landing=str(landing),
@@ -149,6 +157,7 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
     region = given.get(REGION) or "sa-east-1"
     return Settings(
         environment=environment,
+        home=None,
         warehouse=f"s3://{buckets}-lake",
         archive=f"s3://{buckets}-raw/archive",
         landing=given.get(LANDING) or f"s3://{buckets}-landing",
@@ -162,6 +171,24 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
         ),
         cpf_key=given.get(CPF_KEY),
     )
+
+
+def use_landing(directory: Path) -> None:
+    """Take files from `directory` from now on, in this process and those it starts."""
+    os.environ[LANDING] = str(directory.absolute())
+
+
+def provide_dagster_home() -> Path:
+    """Where Dagster keeps its runs: the directory that is set, else one inside the local lake, made if missing."""
+    if given := os.environ.get(DAGSTER_HOME):
+        return Path(given)
+    home = Path(load_settings(Environment.LOCAL).home or ".") / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    configuration = home / "dagster.yaml"
+    if not configuration.exists():
+        configuration.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    os.environ[DAGSTER_HOME] = str(home)
+    return home
 
 
 _JAVA_VERSIONS: Final = (17, 11)
@@ -181,6 +208,10 @@ def provide_java() -> None:
 
         os.environ["JAVA_HOME"] = str(JAVA_HOME)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # In the bare C locale Java can't open a path that holds an accented letter.
+    if (os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")) in {"C", "POSIX"}:
+        os.environ["LC_ALL"] = "C.UTF-8"
 
 
 def _installed_java() -> Path | None:

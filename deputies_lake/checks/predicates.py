@@ -29,8 +29,8 @@ def checks_of(contract: Table) -> tuple[Check, ...]:
 
 def _grain_is_unique(audit: Audit) -> Result:
     key = ", ".join(audit.contract.key)
-    query = f"SELECT {key}, count(*) AS times FROM staged GROUP BY ALL HAVING count(*) > 1"  # noqa: S608
-    (repeated,) = audit.one(f"SELECT count(*) FROM ({query})")  # noqa: S608
+    query = f"SELECT {key}, count(*) AS times FROM staged GROUP BY ALL HAVING count(*) > 1"
+    (repeated,) = audit.one(f"SELECT count(*) FROM ({query})")
     if not repeated:
         return True, f"no two rows share {key}", {}
     examples = audit.rows(f"{query} ORDER BY ALL LIMIT {_EXAMPLES}")
@@ -51,7 +51,7 @@ def _references_resolve(audit: Audit) -> Result:
     for reference in audit.contract.references:
         column, dimension = reference.column, f"star_{reference.table}"
         (rows,) = audit.one(
-            f"SELECT coalesce(sum(n), 0) FROM (SELECT {column}, count(*) AS n FROM staged GROUP BY ALL) "  # noqa: S608
+            f"SELECT coalesce(sum(n), 0) FROM (SELECT {column}, count(*) AS n FROM staged GROUP BY ALL) "
             f"ANTI JOIN {dimension} USING ({column})"
         )
         if rows:
@@ -95,7 +95,8 @@ def _adds_up(audit: Audit) -> Result:
 
 def _labels_are_mapped(audit: Audit) -> Result:
     unmapped = audit.rows(
-        "SELECT expense_category_label, count(*) FROM staged WHERE expense_category_id IS NULL GROUP BY ALL ORDER BY 2 DESC"
+        "SELECT expense_category_label, count(*) FROM staged "
+        "WHERE expense_category_id IS NULL GROUP BY ALL ORDER BY 2 DESC"
     )
     if not unmapped:
         return True, "every category label has a code", {}
@@ -103,16 +104,16 @@ def _labels_are_mapped(audit: Audit) -> Result:
     return False, f"{len(unmapped)} category labels without a code: add them to expense_category_labels.csv", figures
 
 
-GRAIN: Final = Check(
-    name="grain_is_unique", description="No two rows share the table's key.", examine=_grain_is_unique
-)
+GRAIN: Final = Check(name="grain_is_unique", description="No two rows share the table's key.", examine=_grain_is_unique)
 FILLED: Final = Check(
     name="required_columns_are_filled",
     description="Columns that the contract calls required hold no nulls.",
     examine=_required_columns_are_filled,
 )
 REFERENCES: Final = Check(
-    name="references_resolve", description="Each foreign key has its member in the dimension.", examine=_references_resolve
+    name="references_resolve",
+    description="Each foreign key has its member in the dimension.",
+    examine=_references_resolve,
 )
 ADDS_UP: Final = Check(
     name="adds_up",

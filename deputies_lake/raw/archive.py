@@ -115,7 +115,9 @@ class Archive:
         return Manifest(**content)
 
     @contextmanager
-    def keep(self, zone: LandingZone, landed: LandedFile, source: PublishedCsv, sha256: str) -> Iterator["io.BufferedReader[_Tee]"]:
+    def keep(
+        self, zone: LandingZone, landed: LandedFile, source: PublishedCsv, sha256: str
+    ) -> Iterator["io.BufferedReader[_Tee]"]:
         """The landed file for reading; what is read is archived on the way.
 
         Raises `RawFileError` at the end if the bytes are no longer those of `sha256`.

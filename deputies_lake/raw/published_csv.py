@@ -28,8 +28,10 @@ from deputies_lake.quota_years import FIRST_YEAR, current_year
 BLOCK_BYTES: Final = 16 << 20
 
 AMOUNT_PATTERN: Final = r"^-?[0-9]{1,12}(\.[0-9]{1,2}0*)?$"
-"""An amount as the publishers write it: a decimal point, no thousands mark, nothing below a cent. Shared with staging, so that both sides
-of a reconciliation agree on which amounts can be read."""
+"""An amount as the publishers write it: a decimal point, no thousands mark, nothing below a cent.
+
+Shared with staging, so that both sides of a reconciliation agree on which amounts can be read.
+"""
 
 # Each field is free of quotes, or quoted with every inner quote doubled (RFC 4180).
 _WELL_QUOTED: Final = r'^(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*$'

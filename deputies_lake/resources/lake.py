@@ -21,13 +21,16 @@ from pyspark.sql import functions as F
 
 from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor
 from deputies_lake.checks.predicates import checks_of
-from deputies_lake.contracts import YEAR, Table
+from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.resources import iceberg
 
 PREVIEW_ROWS: Final = 8
 
 _RUN_ID: Final = "lake.run-id"
 _DATA_VERSION: Final = "lake.data-version"
+
+# Where DuckDB's name of a type differs from Iceberg's.
+_DUCKDB_TYPES: Final = {"string": "VARCHAR", "long": "BIGINT"}
 
 Years = Collection[int] | None
 """The quota years a step is about; None for tables that are replaced as a whole."""
@@ -107,6 +110,17 @@ class Lake:
         """The `Staged.data_version` of the published version. Raises `MissingTableError`."""
         return _summary(self._published(contract)).get(_DATA_VERSION)
 
+    def overview(self) -> list[tuple[str, int]]:
+        """Every published table, `layer.name`, with its rows, in the order data walks."""
+        names = (
+            name
+            for layer in LAYERS
+            if self._catalog.namespace_exists(layer)
+            for name in self._catalog.list_tables(layer)
+        )
+        tables = ((".".join(name), self._catalog.load_table(name)) for name in names)
+        return [(name, _row_count(table)) for name, table in tables if table.current_snapshot()]
+
     def sums(self, query: str, tables: Mapping[Table, Years]) -> Sums:
         """The rows of a DuckDB query over published tables, as `Sums.of` reads them. Raises `MissingTableError`."""
         with auditor() as connection:
@@ -119,7 +133,10 @@ class Lake:
         return iceberg.ensure_table(self._catalog, contract)
 
     def view(self, connection: duckdb.DuckDBPyConnection, contract: Table, years: Years = None) -> str:
-        """Make the published rows readable in DuckDB, as `<layer>_<table>`; gives that name. Raises `MissingTableError`."""
+        """Make the published rows readable in DuckDB under the name that is returned, `<layer>_<table>`.
+
+        Raises `MissingTableError`.
+        """
         table = self._published(contract)
         name = f"{contract.layer}_{contract.name}"
         _view(connection, name, table, iceberg.data_files(table, years))
@@ -203,9 +220,7 @@ class Lake:
         properties = {_RUN_ID: run_id}
         if staged.data_version:
             properties[_DATA_VERSION] = staged.data_version
-        iceberg.commit(
-            table, staged.files, years=staged.years, expected_rows=staged.row_count, properties=properties
-        )
+        iceberg.commit(table, staged.files, years=staged.years, expected_rows=staged.row_count, properties=properties)
         return _described(connection, table, staged, findings)
 
 
@@ -222,13 +237,24 @@ class LakeResource(dg.ConfigurableResource[Lake]):
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable, files: Sequence[str]) -> None:
-    """A DuckDB view over data files. Local files are read by DuckDB itself, those on S3 through PyArrow, which needs
-    no extension that would have to be downloaded; so is an empty list, for its columns."""
+    """A DuckDB view over data files, by field id, so that files from before a column was added are read right.
+
+    Local files are read by DuckDB itself. Those on S3 come through PyArrow, which needs no extension that would have
+    to be downloaded; so does an empty list, for its columns.
+    """
     connection.execute(f"DROP VIEW IF EXISTS {name}")
-    if files and files[0].startswith("file://"):
-        connection.read_parquet([f.removeprefix("file://") for f in files], hive_partitioning=False).create_view(name)
-    else:
+    if not files or not files[0].startswith("file://"):
         connection.register(name, iceberg.dataset(table, files))
+        return
+    paths = ", ".join("'" + file.removeprefix("file://").replace("'", "''") + "'" for file in files)
+    columns = ", ".join(
+        f"{field.field_id}: {{name: '{field.name}', type: '{_DUCKDB_TYPES.get(str(field.field_type), field.field_type)}', "
+        "default_value: NULL}"
+        for field in table.schema().fields
+    )
+    # `_year=2013` in a path is where Spark put the file, not a column of it.
+    scan = f"read_parquet([{paths}], schema = MAP {{{columns}}}, hive_partitioning = false)"
+    connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {scan}")
 
 
 def _described(
@@ -250,23 +276,19 @@ def _described(
     )
 
 
-def _by_year(
-    connection: duckdb.DuckDBPyConnection, staged: Staged
-) -> tuple[Mapping[int, int], Mapping[int, Decimal]]:
+def _by_year(connection: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[Mapping[int, int], Mapping[int, Decimal]]:
     """Rows and BRL of each year that was replaced, those that are empty now included."""
     contract = staged.contract
     if not contract.partitioned:
         return {}, {}
     amount = f"sum({contract.totals.amount})" if contract.totals else "NULL"
-    found = connection.sql(
-        f"SELECT {YEAR}, count(*), {amount} FROM staged GROUP BY ALL ORDER BY 1"  # noqa: S608
-    ).fetchall()
+    found = connection.sql(f"SELECT {YEAR}, count(*), {amount} FROM staged GROUP BY ALL ORDER BY 1").fetchall()
     rows = dict.fromkeys(sorted(staged.years or ()), 0) | {year: count for year, count, _ in found}
     return rows, {year: total for year, _, total in found if total is not None}
 
 
 def _preview(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    relation = connection.sql(f"SELECT * FROM staged LIMIT {PREVIEW_ROWS}")  # noqa: S608
+    relation = connection.sql(f"SELECT * FROM staged LIMIT {PREVIEW_ROWS}")
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 

@@ -62,7 +62,7 @@ class KaggleSample:
     refund_total: Decimal
 
 
-def write_kaggle_files(  # noqa: PLR0913 - all but the directory are options, given by name
+def write_kaggle_files(
     directory: Path,
     *,
     rows: int = 100_000,

@@ -89,6 +89,7 @@ def stage_refunds(
     lake: LakeResource,
     files: FilesResource,
     pyspark: SparkResource,
+    settings: SettingsResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
     """Type and repair Kaggle's refunds of 2016; without their file, publish an empty table."""
@@ -99,7 +100,9 @@ def stage_refunds(
             empty = Staged(contract=stg_kaggle_refunds.TABLE, files=[], row_count=0, expected=Sums.none)
             return opened.publish([empty], context.run_id)
         refunds = _judged(pyspark.session(), opened, files, kaggle_refunds, stg_kaggle_refunds)
-        rows = stg_kaggle_refunds.transform(refunds.readable(), source_file=refunds.file_name)
+        rows = stg_kaggle_refunds.transform(
+            refunds.readable(), source_file=refunds.file_name, cpf_key=settings.cpf_key()
+        )
         draft = Draft(contract=stg_kaggle_refunds.TABLE, rows=rows, expected=refunds.sums)
         return opened.write([draft], context.run_id)
 

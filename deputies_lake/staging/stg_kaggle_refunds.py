@@ -15,7 +15,7 @@ from deputies_lake.raw.kaggle_refunds import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.row_keys import with_row_key
-from deputies_lake.staging.texts import is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "kaggle_refunds"
 
@@ -173,6 +173,13 @@ TABLE: Final = Table(
             example="cnpj",
         ),
         Column(
+            name="supplier_token",
+            pt="o que identifica o fornecedor: CNPJ, hash com chave do CPF, ou o nome se não há número",
+            en="what identifies the supplier: CNPJ, keyed hash of a CPF, or the name where there is no id",
+            source=(f"{_RAW}.company_id", f"{_RAW}.company_name"),
+            example="02012862000160",
+        ),
+        Column(
             name="supplier_name",
             pt="nome do fornecedor; sequências de onze algarismos ocultas",
             en="the supplier's name; runs of eleven digits hidden",
@@ -216,33 +223,30 @@ def judge(raw: DataFrame) -> DataFrame:
     )
 
 
-def transform(readable: DataFrame, *, source_file: str) -> DataFrame:
+def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_refunds that `judge` found readable, with this table's columns."""
     keyed = with_row_key(readable, "refund_key", CSV.columns, near=("deputy_name",))
-    text, number, kind = F.col("company_id"), F.col("_number"), F.col("supplier_id_kind")
-    known = (
-        keyed.withColumn("_number", tax_ids.repair_rounded_number(tax_ids.number_of_float_text(text)))
-        .withColumn("supplier_id_kind", tax_ids.kind_of(text, number))
-        .withColumn("_digits", tax_ids.digits_of(text, number, kind))
+    id_text = F.col("company_id")
+    supplied = tax_ids.with_supplier(
+        tax_ids.with_repaired_number(keyed, id_text), id_text=id_text, name=F.col("company_name"), cpf_key=cpf_key
     )
     name, state = F.trim("deputy_name"), F.trim("deputy_state")
     has_state = state.rlike("^[A-Z]{2}$") & (state != "NA")
     ideologies = [_text(f"party_ideology{n}") for n in range(1, 5)]
-    return known.select(
+    return supplied.select(
         YEAR,
         "refund_key",
-        F.to_date(
-            F.when(F.col("refund_date").rlike("^[0-9]{4}-"), F.substring("refund_date", 1, 10)), "yyyy-MM-dd"
-        ).alias("receipt_date"),
+        date_of(F.col("refund_date")).alias("receipt_date"),
         name.alias("deputy_name"),
         is_leadership(name, has_state).alias("is_leadership"),
         _text("political_party").alias("party_label"),
         F.when(has_state, state).alias("state_code"),
         F.col("refund_description").alias("expense_category_label"),
         looked_up(F.col("refund_description"), category_ids(CSV.source_code)).alias("expense_category_id"),
-        tax_ids.masked(F.col("_digits"), kind).alias("supplier_id"),
+        "supplier_id",
         "supplier_id_kind",
-        tax_ids.redact(F.col("company_name")).alias("supplier_name"),
+        "supplier_token",
+        "supplier_name",
         F.col("refund_value").cast(MONEY).alias("refund_amount"),
         _text("party_pg").alias("party_name_pt"),
         _text("party_en").alias("party_name_en"),

@@ -14,7 +14,7 @@ from deputies_lake.raw.kaggle_reimbursements import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.row_keys import with_row_key
-from deputies_lake.staging.texts import is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "kaggle_reimbursements"
 
@@ -182,20 +182,14 @@ def judge(raw: DataFrame) -> DataFrame:
 
 def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_reimbursements that `judge` found readable, with this table's columns."""
-    number = tax_ids.number_of_float_text(F.col("receipt_social_security_number"))
     keyed = with_row_key(readable, "expense_key", CSV.columns, near=(YEAR, "deputy_id"))
-    numbered = keyed.withColumn("_number", number)
-    text, kind = F.col("receipt_social_security_number"), F.col("supplier_id_kind")
-    known = numbered.withColumn("supplier_id_kind", tax_ids.kind_of(text, F.col("_number"))).withColumn(
-        "_digits", tax_ids.digits_of(text, F.col("_number"), kind)
-    )
-    state = F.col("state_code")
-    return known.select(
+    id_text, state = F.col("receipt_social_security_number"), F.col("state_code")
+    return tax_ids.with_supplier(
+        tax_ids.with_number(keyed, id_text), id_text=id_text, name=F.col("establishment_name"), cpf_key=cpf_key
+    ).select(
         YEAR,
         "expense_key",
-        F.when(F.col("bugged_date") == "0", F.to_date(F.substring("receipt_date", 1, 10), "yyyy-MM-dd")).alias(
-            "receipt_date"
-        ),
+        F.when(F.col("bugged_date") == "0", date_of(F.col("receipt_date"))).alias("receipt_date"),
         "deputy_id",
         F.trim("deputy_name").alias("deputy_name"),
         is_leadership(F.trim("deputy_name"), state != "Vazio").alias("is_leadership"),
@@ -203,10 +197,10 @@ def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFra
         F.when(state != "Vazio", state).alias("state_code"),
         F.col("receipt_description").alias("expense_category_label"),
         looked_up(F.col("receipt_description"), category_ids(CSV.source_code)).alias("expense_category_id"),
-        tax_ids.masked(F.col("_digits"), kind).alias("supplier_id"),
+        "supplier_id",
         "supplier_id_kind",
-        tax_ids.token(F.col("_digits"), kind, F.col("establishment_name"), cpf_key).alias("supplier_token"),
-        tax_ids.redact(F.col("establishment_name")).alias("supplier_name"),
+        "supplier_token",
+        "supplier_name",
         F.col("receipt_value").cast(MONEY).alias("document_amount"),
         F.lit(source_file).alias("source_file"),
         "source_line",

@@ -12,7 +12,7 @@ from functools import reduce
 from operator import add
 from typing import Final
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 CNPJ: Final = "cnpj"
@@ -30,71 +30,74 @@ _FUNCTIONAL_BELOW: Final = 100
 _CNPJ_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6)
 _CPF_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 
+_CNPJ_LENGTH: Final = 14
+_CPF_LENGTH: Final = 11
+
 _HMAC_BLOCK: Final = 64
 
 
-def number_of_float_text(text: Column) -> Column:
-    """The whole number (bigint) that a float column wrote as `3530749000139.0`, `2.01286200016e+12` or digits.
+def with_number(rows: DataFrame, id_text: Column) -> DataFrame:
+    """`rows` with `_number` (bigint): what a float column wrote as `3530749000139.0` or in digits.
 
     Null where the text is empty or no such number. A float is exact up to 2^53, well above 14 digits.
     """
-    number = text.cast("double")
-    return F.when((number >= 0) & (number < 10**14) & (number == F.floor(number)), number.cast("bigint"))
+    number = id_text.cast("double")
+    whole = (number >= 0) & (number < 10**_CNPJ_LENGTH) & (number == F.floor(number))
+    return rows.withColumn("_number", F.when(whole, number.cast("bigint")))
 
 
-def kind_of(text: Column, number: Column) -> Column:
-    """Which kind of tax id the published `text` is; `number` is what could be read from it, or null."""
-    is_cnpj, is_cpf = _is_cnpj(number), _is_cpf(number)
-    return (
-        F.when(text == "", NONE)
-        .when(number.isNull(), INVALID)
-        .when(number < _FUNCTIONAL_BELOW, FUNCTIONAL)
-        .when(is_cnpj & is_cpf, AMBIGUOUS)
-        .when(is_cnpj, CNPJ)
-        .when(is_cpf, CPF)
-        .otherwise(INVALID)
+def with_repaired_number(rows: DataFrame, id_text: Column) -> DataFrame:
+    """`rows` with `_number`: the id whose `%.12g` text, such as `2.01286200016e+12`, is `id_text`.
+
+    Ids of 13 and 14 digits lost their last one or two to rounding. Those were check digits, which the others
+    determine; rounding may also have lifted the id into the next branch. Of two candidates the head office (branch
+    0001) is taken: right for 98 of 100 real ids.
+    """
+    rounded = F.col("_number")
+    bases = {f"_base{i}": _div(rounded, 100) + step for i, step in enumerate((0, -1, 1))}
+    firsts = {f"_first{i}": _check_digit(F.col(base), 0, _CNPJ_WEIGHTS[:-1]) for i, base in enumerate(bases)}
+    candidates = {
+        f"_candidate{i}": (F.col(base) * 10 + F.col(first)) * 10
+        + _check_digit(F.col(base), 0, _CNPJ_WEIGHTS[1:], also=F.col(first) * _CNPJ_WEIGHTS[0])
+        for i, (base, first) in enumerate(zip(bases, firsts, strict=True))
+    }
+    fitting = {name: F.when(_twelve_digits(F.col(name)) == rounded, F.col(name)) for name in candidates}
+    head_offices = [F.when(_div(F.col(name), 100) % 10**4 == 1, F.col(name)) for name in fitting]
+    known = (
+        with_number(rows, id_text).withColumns(bases).withColumns(firsts).withColumns(candidates).withColumns(fitting)
+    )
+    repaired = F.coalesce(*head_offices, *(F.col(name) for name in fitting), rounded)
+    return known.withColumn("_number", F.when(rounded < 10**12, rounded).otherwise(repaired)).drop(
+        *bases, *firsts, *candidates
     )
 
 
-def digits_of(text: Column, number: Column, kind: Column) -> Column:
-    """The id as text with its leading zeros: 14 digits for companies and functional numbers, 11 for persons.
+def with_supplier(rows: DataFrame, *, id_text: Column, name: Column, cpf_key: str) -> DataFrame:
+    """`rows` with `supplier_id`, `supplier_id_kind`, `supplier_token` and `supplier_name`, and without `_number`.
 
-    An invalid number is padded to the shorter form that holds it, so that whatever could be a CPF looks like one;
-    an id that is no number stays as published. Null where there is none.
+    `_number` is what could be read from `id_text`, the id as published; `name` is the supplier's name as published.
+    The id keeps its leading zeros, a person's is masked; the token tells suppliers apart; names lose any CPF in them.
     """
-    digits = number.cast("string")
-    as_company = kind.isin(CNPJ, FUNCTIONAL) | (number >= 10**11)
-    padded = F.when(as_company, F.lpad(digits, 14, "0")).otherwise(F.lpad(digits, 11, "0"))
-    return F.when(kind != NONE, F.coalesce(padded, text))
-
-
-def repair_rounded_number(number: Column) -> Column:
-    """The id whose `%.12g` text is `number`: a 13- or 14-digit id lost its last one or two digits to rounding.
-
-    The digits lost are check digits, which the others determine; rounding may also have lifted the id into the next
-    branch. Of two candidates the head office (branch 0001) is taken: right for 98 of 100 real ids.
-    """
-    bases = [_div(number, 100) + step for step in (0, -1, 1)]
-    candidates = [_with_check_digits(base) for base in bases]
-    fitting = [F.when(_twelve_digits(candidate) == number, candidate) for candidate in candidates]
-    head_offices = [F.when(_div(candidate, 100) % 10**4 == 1, candidate) for candidate in fitting]
-    return F.when(number < 10**12, number).otherwise(F.coalesce(*head_offices, *fitting, number))
-
-
-def masked(digits: Column, kind: Column) -> Column:
-    """The id fit to be read by anyone: a company's as it is, what is or may be a person's as `***.456.789-**`."""
-    hidden = F.concat(F.lit("***."), F.substring(digits, 4, 3), F.lit("."), F.substring(digits, 7, 3), F.lit("-**"))
-    return F.when(is_personal(digits, kind), hidden).otherwise(digits)
-
-
-def is_personal(digits: Column, kind: Column) -> Column:
-    return kind.isin(CPF, AMBIGUOUS) | ((kind == INVALID) & (F.length(digits) != 14))
-
-
-def token(digits: Column, kind: Column, name: Column, key: str) -> Column:
-    """What tells suppliers apart: a company's id, the keyed hash of a person's, or the name where there is no id."""
-    by_name = F.upper(F.trim(F.regexp_replace(redact(name), " +", " ")))
-    return F.when(kind == NONE, by_name).when(is_personal(digits, kind), keyed_hash(digits, key)).otherwise(digits)
+    # Each step is a projection of its own, so that what several need is computed once, and that the methods Spark
+    # generates stay below the size (8000 bytecodes) from which the JVM only interprets them.
+    known = (
+        rows.withColumns({"_is_cnpj": _checks(F.col("_number"), _CNPJ_WEIGHTS), "_is_cpf": _is_cpf(F.col("_number"))})
+        .withColumn("supplier_id_kind", _kind(id_text))
+        .withColumn("_digits", _digits(id_text))
+        .withColumn("supplier_name", redacted(name))
+    )
+    digits, kind = F.col("_digits"), F.col("supplier_id_kind")
+    is_personal = kind.isin(CPF, AMBIGUOUS) | ((kind == INVALID) & (F.length(digits) != _CNPJ_LENGTH))
+    mask = F.concat(F.lit("***."), F.substring(digits, 4, 3), F.lit("."), F.substring(digits, 7, 3), F.lit("-**"))
+    name_alone = F.upper(F.trim(F.regexp_replace("supplier_name", " +", " ")))
+    return known.withColumns(
+        {
+            "supplier_id": F.when(is_personal, mask).otherwise(digits),
+            "supplier_token": F.when(kind == NONE, name_alone)
+            .when(is_personal, keyed_hash(digits, cpf_key))
+            .otherwise(digits),
+        }
+    ).drop("_number", "_is_cnpj", "_is_cpf", "_digits")
 
 
 def keyed_hash(text: Column, key: str) -> Column:
@@ -104,9 +107,34 @@ def keyed_hash(text: Column, key: str) -> Column:
     return F.sha2(F.concat(outer, F.unhex(F.sha2(F.concat(inner, text.cast("binary")), 256))), 256)
 
 
-def redact(name: Column) -> Column:
+def redacted(name: Column) -> Column:
     """A sole trader's registered name ends with the holder's CPF: any eleven digits in a row become asterisks."""
-    return F.when(name.rlike("[0-9]{11}"), F.regexp_replace(name, "[0-9]{11}", "***********")).otherwise(name)
+    return F.when(name.rlike("[0-9]{11}"), F.regexp_replace(name, "[0-9]{11}", "*" * 11)).otherwise(name)
+
+
+def _kind(id_text: Column) -> Column:
+    number, is_cnpj, is_cpf = F.col("_number"), F.col("_is_cnpj"), F.col("_is_cpf")
+    return (
+        F.when(id_text == "", NONE)
+        .when(number.isNull(), INVALID)
+        .when(number < _FUNCTIONAL_BELOW, FUNCTIONAL)
+        .when(is_cnpj & is_cpf, AMBIGUOUS)
+        .when(is_cnpj, CNPJ)
+        .when(is_cpf, CPF)
+        .otherwise(INVALID)
+    )
+
+
+def _digits(id_text: Column) -> Column:
+    """14 digits for companies and functional numbers, 11 for persons; an id that is no number stays as published.
+
+    An invalid number is padded to the shorter form that holds it, so that whatever could be a CPF looks like one.
+    """
+    number, kind = F.col("_number"), F.col("supplier_id_kind")
+    as_company = kind.isin(CNPJ, FUNCTIONAL) | (number >= 10**_CPF_LENGTH)
+    plain = number.cast("string")
+    padded = F.when(as_company, F.lpad(plain, _CNPJ_LENGTH, "0")).otherwise(F.lpad(plain, _CPF_LENGTH, "0"))
+    return F.when(kind != NONE, F.coalesce(padded, id_text))
 
 
 def _div(number: Column, divisor: int) -> Column:
@@ -118,17 +146,13 @@ def _digit(number: Column, place: int) -> Column:
     return _div(number, 10**place) % 10
 
 
-def _check_digit(number: Column, first_place: int, weights: Sequence[int]) -> Column:
-    digits = [_digit(number, first_place + i) * weight for i, weight in enumerate(weights)]
-    remainder = reduce(add, digits) % 11
-    return F.when(remainder < 2, 0).otherwise(11 - remainder)
+def _check_digit(number: Column, first_place: int, weights: Sequence[int], also: Column | None = None) -> Column:
+    """11 minus the weighted sum modulo 11, 0 where that is above 9: in one expression, without a branch.
 
-
-def _with_check_digits(base: Column) -> Column:
-    """A CNPJ's first twelve digits followed by the two that check them."""
-    first = _check_digit(base, 0, _CNPJ_WEIGHTS[:-1])
-    thirteen = base * 10 + first
-    return thirteen * 10 + _check_digit(thirteen, 0, _CNPJ_WEIGHTS)
+    `also` is a summand for digits that are not part of `number`.
+    """
+    summands = [_digit(number, first_place + i) * weight for i, weight in enumerate(weights)]
+    return reduce(add, summands if also is None else [also, *summands]) * 10 % 11 % 10
 
 
 def _twelve_digits(number: Column) -> Column:
@@ -136,14 +160,11 @@ def _twelve_digits(number: Column) -> Column:
     return F.when(number >= 10**13, F.bround(number, -2)).when(number >= 10**12, F.bround(number, -1)).otherwise(number)
 
 
-def _is_cnpj(number: Column) -> Column:
-    return _checks(number, _CNPJ_WEIGHTS)
-
-
 def _is_cpf(number: Column) -> Column:
-    return (number < 10**11) & _checks(number, _CPF_WEIGHTS)
+    return (number < 10**_CPF_LENGTH) & _checks(number, _CPF_WEIGHTS)
 
 
 def _checks(number: Column, weights: Sequence[int]) -> Column:
+    """Whether the last two digits are those that the digits before them ask for."""
     first, second = _check_digit(number, 2, weights[:-1]), _check_digit(number, 1, weights)
-    return (first == _digit(number, 1)) & (second == _digit(number, 0))
+    return first * 10 + second == number % 100

@@ -18,6 +18,14 @@ from deputies_lake.reference import tables
 _OFFICE_NAME = r"^(LIDERAN[CÇ]A|LID[.]|LIDM|REPRESENTA[CÇ][AÃ]O)"
 
 
+def date_of(text: Column) -> Column:
+    """The day a text such as `2013-03-27 00:00:00` begins with; null for anything else, a bare year included.
+
+    Times are dropped: the publishers write midnight, and summer time made some of it one o'clock.
+    """
+    return F.when(F.substring(text, 5, 1) == "-", F.substring(text, 1, 10).cast("date"))
+
+
 def readable_amount(text: Column) -> Column:
     """An amount in BRL, null where the text is no amount."""
     return F.when(text.rlike(AMOUNT_PATTERN), text.cast(MONEY))

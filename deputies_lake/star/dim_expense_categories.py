@@ -70,17 +70,13 @@ TABLE: Final = Table(
 def transform(expenses: DataFrame) -> DataFrame:
     """From staged expenses (`expense_category_id`, `expense_category_label`): the reference and unmapped labels."""
     names = ("expense_category_id", "name_pt", "name_en", "group_pt", "group_en")
-    labels = {
-        row["expense_category_id"]: row["label"]
-        for row in tables.rows("expense_category_labels")
-        if row["source_code"] == "kaggle_reimbursements"
-    }
+    labels = {code: label for label, code in tables.category_ids("kaggle_reimbursements").items()}
     known = [
-        (*(row[n] for n in names), labels.get(row[names[0]]), row["note"] or None)
+        (*(row[name] for name in names), labels.get(row["expense_category_id"]), row["note"] or None)
         for row in tables.rows("expense_categories")
     ]
     unknown = (None, "Desconhecida", "Unknown", "Desconhecido", "Unknown", None, None)
-    schema = "expense_category_id string, name_pt string, name_en string, group_pt string, group_en string, kaggle_label string, note string"
+    schema = ", ".join(f"{name} string" for name in (*names, "kaggle_label", "note"))
     reference = expenses.sparkSession.createDataFrame([*known, unknown], schema)
     label = F.col("expense_category_label")
     unmapped = (

@@ -1,0 +1,52 @@
+# Everything a newcomer needs: `make demo` and `make test` set up what they need themselves.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+ROWS ?= 100000
+
+.DEFAULT_GOAL := help
+
+##@ Start here
+
+demo: $(VENV)/installed ## Build the whole lake from a sample, or from INPUT=DIR with Kaggle's files
+	@$(BIN)/deputies-lake demo --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
+
+test: $(VENV)/installed-dev ## Lint, check types and run all tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/pytest
+
+##@ Work with the lake
+
+dev: $(VENV)/installed ## Open Dagster's UI on http://localhost:3000
+	@mkdir -p lake/dagster && DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)/lake/dagster}" $(BIN)/dagster dev
+
+validate: $(VENV)/installed ## Load the definitions of every environment, without a network
+	@for environment in local staging prod; do \
+	  DEPUTIES_LAKE_ENVIRONMENT=$$environment $(BIN)/dagster definitions validate || exit 1; done
+
+##@ Work on the code
+
+bench: $(VENV)/installed-dev ## Compare with plain PySpark, the predecessor's way and DuckDB on 3 million rows
+	@$(BIN)/python -m deputies_lake_tests.bench --write deputies_lake/docs/benchmark.md
+
+format: $(VENV)/installed-dev ## Format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean: ## Remove the environment and what tools left; the lake stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml
+	@echo "Setting up $(VENV); the first time this takes a minute or two"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: demo test dev validate bench format clean help

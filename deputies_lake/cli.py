@@ -1,0 +1,106 @@
+"""`deputies-lake`: thin verbs over public functions.
+
+What a verb does is in the module it calls; here are arguments, and what a person reads. Materializing, backfills and
+schedules are Dagster's own commands' business.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+import dagster as dg
+
+from deputies_lake.environments import (
+    DAGSTER_HOME,
+    ENVIRONMENT,
+    HOME,
+    LANDING,
+    load_settings,
+    provide_dagster_home,
+    use_landing,
+)
+from deputies_lake.raw import kaggle_reimbursements
+from deputies_lake.raw.archive import Archive, LandingZone
+from deputies_lake.sample.kaggle import write_kaggle_files
+
+_SAMPLE_ROWS = 100_000
+
+
+@click.group()
+def main() -> None:
+    """The expense receipts of Brazil's House of Deputies as a star schema."""
+
+
+@main.command()
+@click.option("--rows", default=_SAMPLE_ROWS, show_default=True, help="Rows of deputies_dataset.csv.")
+@click.option("--seed", default=2017, show_default=True, help="Equal seeds give equal files.")
+@click.option("--compress", is_flag=True, help="Write .csv.gz.")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def sample(rows: int, seed: int, directory: Path, *, compress: bool) -> None:
+    """Write invented input in both of Kaggle's formats to DIRECTORY, at any size."""
+    _write_sample(directory, rows=rows, seed=seed, compress=compress)
+
+
+@main.command()
+@click.option(
+    "--input",
+    "landing",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with deputies_dataset.csv (or .csv.gz) and, optionally, dirty_deputies_v2.csv.",
+)
+@click.option("--rows", default=_SAMPLE_ROWS, show_default=True, help="Size of the sample, where there is no input.")
+def demo(landing: Path | None, rows: int) -> None:
+    """Build the whole lake on this machine and say what came of it.
+
+    Takes what lies in the landing zone; where nothing does, a sample is made first.
+    """
+    if landing:
+        use_landing(landing)
+    settings = load_settings()
+    if settings.home is None:
+        raise click.UsageError(f"the demo builds a local lake; unset {ENVIRONMENT}, which is {settings.environment}")
+    if not landing and not LandingZone(settings.landing).find(kaggle_reimbursements.CSV):
+        _write_sample(Path(settings.landing), rows=rows, seed=2017, compress=False)
+    home = provide_dagster_home()
+
+    # Loading the definitions takes seconds; the other verbs need none.
+    from deputies_lake import demo as steps
+    from deputies_lake.resources.lake import LakeResource
+
+    lake = LakeResource(warehouse=settings.warehouse).open()
+    click.echo(f"Building the lake in {settings.warehouse} from {settings.landing}")
+    with dg.DagsterInstance.get() as instance:
+        outcome = steps.materialize_all(instance, lake, Archive(settings.archive))
+    if not outcome.succeeded:
+        for problem in outcome.problems:
+            click.secho(problem, fg="red", err=True)
+        sys.exit(1)
+
+    _heading("Tables")
+    for name, count in lake.overview():
+        click.echo(f"  {name:<36}{count:>14,} rows")
+    _heading("Receipts by quota year")
+    for total in steps.totals_by_year(lake):
+        click.echo(f"  {total.year}{total.rows:>14,} rows   BRL {total.amount:>18,.2f}")
+    _heading("Checks")
+    click.echo(f"  {outcome.checks_passed} of {outcome.checks} passed")
+    _heading("Where things are")
+    click.echo(f"  tables    {settings.warehouse}\n  archive   {settings.archive}\n  runs      {home}")
+    _heading("Next")
+    exports = {DAGSTER_HOME: str(home), HOME: settings.home, LANDING: settings.landing}
+    for variable, value in exports.items():
+        click.echo(f"  export {variable}={shlex.quote(value)}")
+    click.echo(f"  {Path(sys.executable).parent / 'dagster'} dev     # the asset graph: http://localhost:3000")
+
+
+def _write_sample(directory: Path, *, rows: int, seed: int, compress: bool) -> None:
+    with click.progressbar(length=rows, label=f"Writing {rows:,} invented rows to {directory}") as bar:
+        written = write_kaggle_files(
+            directory, rows=rows, seed=seed, compress=compress, progress=lambda done, _: bar.update(done - bar.pos)
+        )
+    click.echo(f"  {written.reimbursements.name}: {written.rows:,} rows, BRL {written.total:,}")
+
+
+def _heading(text: str) -> None:
+    click.secho(f"\n{text}", bold=True)

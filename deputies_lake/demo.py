@@ -1,0 +1,95 @@
+"""From what lies in the landing zone to the whole lake, in one go, through Dagster; and what came of it.
+
+What `make demo` runs. The runs are ordinary ones: they stay in the Dagster instance, and the UI shows them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import dagster as dg
+
+from deputies_lake.checks.audit import auditor
+from deputies_lake.definitions import defs
+from deputies_lake.progress import RUN_CONFIG
+from deputies_lake.raw import ingestion, kaggle_reimbursements
+from deputies_lake.raw.archive import Archive
+from deputies_lake.resources.lake import Lake
+from deputies_lake.star import fct_expenses
+
+# What Dagster's own command line sets for a range of partitions.
+_RANGE_START: Final = "dagster/asset_partition_range_start"
+_RANGE_END: Final = "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the demo's runs made of the lake. Amounts are the documents' values in BRL."""
+
+    succeeded: bool
+    problems: Sequence[str]
+    checks_passed: int
+    checks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class YearTotal:
+    year: int
+    rows: int
+    amount: Decimal
+
+
+def raw() -> dg.JobDefinition:
+    return defs.resolve_job_def("raw")
+
+
+def expenses() -> dg.JobDefinition:
+    return defs.resolve_job_def("expenses")
+
+
+def materialize_all(instance: dg.DagsterInstance, lake: Lake, archive: Archive) -> Outcome:
+    """Take in the landing zone, then build everything for the years that are in it, or were in the lake before."""
+    taken_in = _run(instance, raw, {})
+    if not taken_in.succeeded:
+        return taken_in
+    published = ingestion.published_version(lake, archive, kaggle_reimbursements.CSV, kaggle_reimbursements.TABLE)
+    years = {*published.years(), *(total.year for total in totals_by_year(lake))}
+    built = _run(instance, expenses, {_RANGE_START: str(min(years)), _RANGE_END: str(max(years))})
+    return Outcome(
+        succeeded=built.succeeded,
+        problems=built.problems,
+        checks_passed=taken_in.checks_passed + built.checks_passed,
+        checks=taken_in.checks + built.checks,
+    )
+
+
+def totals_by_year(lake: Lake) -> list[YearTotal]:
+    """Rows and amounts of the published fact; none where there is no fact yet."""
+    if not lake.exists(fct_expenses.TABLE):
+        return []
+    with auditor() as connection:
+        view = lake.view(connection, fct_expenses.TABLE)
+        found = connection.sql(
+            f"SELECT year, count(*), sum(document_amount) FROM {view} GROUP BY year ORDER BY year"
+        ).fetchall()
+    return [YearTotal(year=year, rows=rows, amount=amount) for year, rows, amount in found]
+
+
+def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], tags: Mapping[str, str]) -> Outcome:
+    with dg.execute_job(dg.reconstructable(job), instance=instance, run_config=RUN_CONFIG, tags=dict(tags)) as result:
+        checks = result.get_asset_check_evaluations()
+        failures = [event for event in result.all_events if event.is_step_failure]
+    return Outcome(
+        succeeded=result.success,
+        problems=[_sentence(failure) for failure in failures],
+        checks_passed=sum(check.passed for check in checks),
+        checks=len(checks),
+    )
+
+
+def _sentence(event: dg.DagsterEvent) -> str:
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    return str(failure.error.message) if failure.error else "failed without a message"
