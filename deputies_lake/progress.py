@@ -19,12 +19,13 @@ class _Progress(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self._started = time.monotonic()
+        self._told: set[dg.AssetKey] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is not None:
-            text = _described(event)
+            text = self._described(event)
         elif record.levelno >= logging.INFO:
             text = f"  {meta.get('orig_message', record.getMessage())}"
         else:
@@ -32,29 +33,31 @@ class _Progress(logging.Handler):
         if text:
             click.echo(f"{time.monotonic() - self._started:6.1f}s  {text}")
 
+    def _described(self, event: DagsterEvent) -> str | None:
+        match event.event_type:
+            case DagsterEventType.STEP_START:
+                return f"{event.step_key} ..."
+            case DagsterEventType.STEP_FAILURE:
+                return click.style(f"{event.step_key} failed", fg="red")
+            case DagsterEventType.ASSET_MATERIALIZATION:
+                # A range of years is one event for each year.
+                materialization = event.step_materialization_data.materialization
+                if materialization.asset_key not in self._told:
+                    self._told.add(materialization.asset_key)
+                    return _table(materialization)
+            case DagsterEventType.ASSET_CHECK_EVALUATION:
+                check = event.asset_check_evaluation_data
+                if not check.passed:
+                    name = f"{check.asset_key.to_user_string()} {check.check_name}"
+                    return click.style(f"  check failed: {name}: {check.description}", fg="yellow")
+        return None
+
 
 @dg.logger({}, description="One line per step and table, for people at a terminal.")
 def progress_logger(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("deputies_lake.progress", logging.DEBUG)  # noqa: LOG001 - one run's own, not shared
     logger.addHandler(_Progress())
     return logger
-
-
-def _described(event: DagsterEvent) -> str | None:
-    match event.event_type:
-        case DagsterEventType.STEP_START:
-            return f"{event.step_key} ..."
-        case DagsterEventType.STEP_FAILURE:
-            return click.style(f"{event.step_key} failed", fg="red")
-        case DagsterEventType.ASSET_MATERIALIZATION if not event.partition:
-            materialization = event.step_materialization_data.materialization
-            return _table(materialization)
-        case DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if not check.passed:
-                name = f"{check.asset_key.to_user_string()} {check.check_name}"
-                return click.style(f"  check failed: {name}: {check.description}", fg="yellow")
-    return None
 
 
 def _table(materialization: dg.AssetMaterialization) -> str:

@@ -247,10 +247,9 @@ def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable,
         connection.register(name, iceberg.dataset(table, files))
         return
     paths = ", ".join("'" + file.removeprefix("file://").replace("'", "''") + "'" for file in files)
+    types = {f: _DUCKDB_TYPES.get(str(f.field_type), str(f.field_type)) for f in table.schema().fields}
     columns = ", ".join(
-        f"{field.field_id}: {{name: '{field.name}', type: '{_DUCKDB_TYPES.get(str(field.field_type), field.field_type)}', "
-        "default_value: NULL}"
-        for field in table.schema().fields
+        f"{f.field_id}: {{name: '{f.name}', type: '{kind}', default_value: NULL}}" for f, kind in types.items()
     )
     # `_year=2013` in a path is where Spark put the file, not a column of it.
     scan = f"read_parquet([{paths}], schema = MAP {{{columns}}}, hive_partitioning = false)"
