@@ -21,6 +21,9 @@ OWNER: Final = "team:data-platform"
 # or `dagster asset materialize --partition-range` would refuse a selection that has both.
 BACKFILL_POLICY: Final = dg.BackfillPolicy.single_run()
 
+# For what another run causes and another attempt mends; bad input raises a `dg.Failure` that allows no retries.
+RETRY_OVERTAKEN: Final = dg.RetryPolicy(max_retries=5, delay=2, backoff=dg.Backoff.LINEAR, jitter=dg.Jitter.PLUS_MINUS)
+
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 

@@ -14,7 +14,7 @@ from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Manifest
 from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Lake, LakeResource, Published, Staged
+from deputies_lake.resources.lake import Lake, LakeResource, Published
 
 
 def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) -> dg.AssetsDefinition:
@@ -59,7 +59,7 @@ def _write(
         context.log.warning(f"{source.file_names[0]} is not in {zone.location}; it is optional. {source.obtain}")
         if lake.exists(contract):
             return [lake.verify(contract)]
-        return lake.publish([Staged(contract=contract, files=[], row_count=0)], context.run_id)
+        return lake.publish([lake.nothing(contract)], context.run_id)
     sha256 = zone.sha256(landed)
     if lake.exists(contract) and lake.data_version(contract) == sha256:
         context.log.info(f"{landed.path} has the bytes that are published already; nothing to do")

@@ -68,6 +68,7 @@ def stage_file(
     manifest = archive.complete(source, landed, sha256, rows=rows, unreadable=unreadable, totals=totals)
     staged = Staged(
         contract=contract,
+        table=table,
         files=iceberg.list_files(table, prefix),
         row_count=rows,
         data_version=sha256,

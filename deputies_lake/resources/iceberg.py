@@ -361,7 +361,8 @@ def commit(
     Doing it again gives the same table. Others may publish other years meanwhile: both survive.
 
     Args:
-        table: refreshed by the call.
+        table: as it was when what the files were made from was read. What others publish of these years after that
+            is a conflict: the files may lack what theirs has.
         files: as `list_files` gives them. Without any, the years are empty from now on.
         years: the years that are replaced, None for the whole table.
         expected_rows: counted by whoever wrote the files.
@@ -369,12 +370,13 @@ def commit(
 
     Raises:
         StagedFilesError: the files would corrupt the table.
-        ConcurrentCommitError: someone else published one of these years between this call's start and end.
+        ConcurrentCommitError: someone else published one of these years since the table was loaded.
         ValueError: years are given for a table without years, or for files older than its partitioning.
     """
-    table.refresh()
     replaced = _rows_of(table, years)
-    data_files = inspect_files(table, files, years=years, expected_rows=expected_rows)
+    # Its columns may have changed since it was loaded; it is today's that the files must have.
+    current = table.catalog.load_table(table.name())
+    data_files = inspect_files(current, files, years=years, expected_rows=expected_rows)
     try:
         with (
             table.transaction() as transaction,

@@ -50,11 +50,12 @@ class MissingTableError(Exception):
 class Draft:
     """A table about to be written: its rows, the years they replace, and what they must add up to.
 
-    `expected` is asked for after writing, when what Spark counted on the way is known.
+    `rows` is asked for when the table's version is known: what others publish to it after the rows' input was read is
+    a conflict. `expected` is asked for after writing, when what Spark counted on the way is known.
     """
 
     contract: Table
-    rows: DataFrame
+    rows: Callable[[], DataFrame]
     years: Years = None
     expected: Callable[[], Sums] | None = None
 
@@ -67,6 +68,7 @@ class Staged:
     """
 
     contract: Table
+    table: IcebergTable
     files: Sequence[str]
     row_count: int
     years: Years = None
@@ -159,7 +161,7 @@ class Lake:
         prefix = iceberg.new_prefix(table, run_id)
         counted = Observation()
         # Stamped with field ids last: any later projection would drop them.
-        rows = iceberg.project(draft.rows, table).observe(counted, F.count(F.lit(1)).alias("rows"))
+        rows = iceberg.project(draft.rows(), table).observe(counted, F.count(F.lit(1)).alias("rows"))
         if contract.partitioned:
             # The copy becomes the directory's name and leaves the file; the year itself must stay in the file.
             writer = rows.withColumn("_year", F.col(YEAR)).write.partitionBy("_year")
@@ -168,11 +170,16 @@ class Lake:
         writer.mode("errorifexists").parquet(prefix)
         return Staged(
             contract=contract,
+            table=table,
             files=iceberg.list_files(table, prefix),
             row_count=counted.get["rows"],
             years=draft.years,
             expected=draft.expected,
         )
+
+    def nothing(self, contract: Table) -> Staged:
+        """What is staged to publish a table without rows."""
+        return Staged(contract=contract, table=self.table(contract), files=[], row_count=0, expected=Sums.none)
 
     def publish(self, staged: Sequence[Staged], run_id: str) -> list[Published]:
         """Audit all, then publish each in the order given. Raises `AuditFailedError`, having published none."""
@@ -196,16 +203,17 @@ class Lake:
         table = self._published(contract)
         current = Staged(
             contract=contract,
+            table=table,
             files=iceberg.data_files(table),
             row_count=_row_count(table),
             data_version=_summary(table).get(_DATA_VERSION),
         )
         with auditor() as connection:
-            return _described(connection, table, current, self._audit(connection, current))
+            return _described(connection, current, self._audit(connection, current))
 
     def _audit(self, connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:
         contract = staged.contract
-        _view(connection, "staged", self.table(contract), staged.files)
+        _view(connection, "staged", staged.table, staged.files)
         for reference in contract.references:
             dimension = self._catalog.load_table(f"star.{reference.table}")
             _view(connection, f"star_{reference.table}", dimension, iceberg.data_files(dimension))
@@ -216,12 +224,13 @@ class Lake:
     def _commit(
         self, connection: duckdb.DuckDBPyConnection, staged: Staged, findings: Sequence[Finding], run_id: str
     ) -> Published:
-        table = self.table(staged.contract)
         properties = {_RUN_ID: run_id}
         if staged.data_version:
             properties[_DATA_VERSION] = staged.data_version
-        iceberg.commit(table, staged.files, years=staged.years, expected_rows=staged.row_count, properties=properties)
-        return _described(connection, table, staged, findings)
+        iceberg.commit(
+            staged.table, staged.files, years=staged.years, expected_rows=staged.row_count, properties=properties
+        )
+        return _described(connection, staged, findings)
 
 
 class LakeResource(dg.ConfigurableResource[Lake]):
@@ -256,9 +265,8 @@ def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable,
     connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {scan}")
 
 
-def _described(
-    connection: duckdb.DuckDBPyConnection, table: IcebergTable, staged: Staged, findings: Sequence[Finding]
-) -> Published:
+def _described(connection: duckdb.DuckDBPyConnection, staged: Staged, findings: Sequence[Finding]) -> Published:
+    table = staged.table
     _view(connection, "staged", table, staged.files)
     snapshot = table.current_snapshot()
     rows_by_year, amounts_by_year = _by_year(connection, staged)

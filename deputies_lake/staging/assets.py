@@ -12,7 +12,6 @@ import dagster as dg
 from pyspark.sql import SparkSession
 
 from deputies_lake.assets import BACKFILL_POLICY, Results, check_specs_of, publish, selected, spec_of, years_of
-from deputies_lake.checks.audit import Sums
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
@@ -55,12 +54,11 @@ def stage_reimbursements(
         reimbursements = _judged(spark, opened, files, kaggle_reimbursements, stg_kaggle_reimbursements, years)
         staged: list[Staged] = []
         if selected(context, stg_kaggle_reimbursements.TABLE):
-            rows = stg_kaggle_reimbursements.transform(
-                reimbursements.readable(), source_file=reimbursements.file_name, cpf_key=settings.cpf_key()
-            )
             draft = Draft(
                 contract=stg_kaggle_reimbursements.TABLE,
-                rows=rows,
+                rows=lambda: stg_kaggle_reimbursements.transform(
+                    reimbursements.readable(), source_file=reimbursements.file_name, cpf_key=settings.cpf_key()
+                ),
                 years=years,
                 expected=lambda: reimbursements.sums(years),
             )
@@ -71,7 +69,7 @@ def stage_reimbursements(
             if kaggle_refunds.REFUNDS_YEAR in years and opened.data_version(kaggle_refunds.TABLE):
                 refunds = _judged(spark, opened, files, kaggle_refunds, stg_kaggle_refunds)
                 rejected, expected = rejected.unionByName(refunds.rejected()), expected + refunds.rejected_sums
-            draft = Draft(contract=rejected_rows.TABLE, rows=rejected, years=years, expected=lambda: expected)
+            draft = Draft(contract=rejected_rows.TABLE, rows=lambda: rejected, years=years, expected=lambda: expected)
             staged.append(opened.stage(draft, context.run_id))
         return opened.publish(staged, context.run_id)
 
@@ -97,13 +95,15 @@ def stage_refunds(
 
     def write() -> Sequence[Published]:
         if not opened.data_version(kaggle_refunds.TABLE):
-            empty = Staged(contract=stg_kaggle_refunds.TABLE, files=[], row_count=0, expected=Sums.none)
-            return opened.publish([empty], context.run_id)
+            return opened.publish([opened.nothing(stg_kaggle_refunds.TABLE)], context.run_id)
         refunds = _judged(pyspark.session(), opened, files, kaggle_refunds, stg_kaggle_refunds)
-        rows = stg_kaggle_refunds.transform(
-            refunds.readable(), source_file=refunds.file_name, cpf_key=settings.cpf_key()
+        draft = Draft(
+            contract=stg_kaggle_refunds.TABLE,
+            rows=lambda: stg_kaggle_refunds.transform(
+                refunds.readable(), source_file=refunds.file_name, cpf_key=settings.cpf_key()
+            ),
+            expected=refunds.sums,
         )
-        draft = Draft(contract=stg_kaggle_refunds.TABLE, rows=rows, expected=refunds.sums)
         return opened.write([draft], context.run_id)
 
     yield from publish(context, [stg_kaggle_refunds.TABLE], write)

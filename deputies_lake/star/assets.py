@@ -4,12 +4,22 @@ Dimensions are built from all staged years and published before the fact, so tha
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from deputies_lake.assets import BACKFILL_POLICY, Results, check_specs_of, publish, selected, spec_of, years_of
+from deputies_lake.assets import (
+    BACKFILL_POLICY,
+    RETRY_OVERTAKEN,
+    Results,
+    check_specs_of,
+    publish,
+    selected,
+    spec_of,
+    years_of,
+)
 from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.resources.lake import Draft, LakeResource, Published
@@ -44,6 +54,8 @@ _DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[DataFrame, Da
     check_specs=[check for table in _DIMENSIONS for check in check_specs_of(table)],
     can_subset=True,
     backfill_policy=BACKFILL_POLICY,
+    # Runs of different years replace the same dimensions. The one that was overtaken reads again what there is now.
+    retry_policy=RETRY_OVERTAKEN,
 )
 def build_dimensions(
     context: dg.AssetExecutionContext,
@@ -56,11 +68,13 @@ def build_dimensions(
 
     def write() -> Sequence[Published]:
         spark = pyspark.session()
-        expenses, refunds = opened.read(spark, _EXPENSES), opened.read(spark, _REFUNDS)
+
+        def rows_of(table: Table) -> DataFrame:
+            _, transform = _DIMENSIONS[table]
+            return transform(opened.read(spark, _EXPENSES), opened.read(spark, _REFUNDS))
+
         drafts = [
-            Draft(contract=table, rows=transform(expenses, refunds))
-            for table, (_, transform) in _DIMENSIONS.items()
-            if selected(context, table)
+            Draft(contract=table, rows=partial(rows_of, table)) for table in _DIMENSIONS if selected(context, table)
         ]
         return opened.write(drafts, context.run_id)
 
@@ -83,11 +97,12 @@ def build_fact(
     opened, years = lake.open(), years_of(context)
 
     def write() -> Sequence[Published]:
-        expenses = opened.read(pyspark.session(), _EXPENSES, years)
-        rows = fct_expenses.transform(expenses, source_code="kaggle_reimbursements")
+        spark = pyspark.session()
         draft = Draft(
             contract=fct_expenses.TABLE,
-            rows=rows,
+            rows=lambda: fct_expenses.transform(
+                opened.read(spark, _EXPENSES, years), source_code="kaggle_reimbursements"
+            ),
             years=years,
             expected=lambda: opened.sums(
                 fct_expenses.STAGED_SUMS, {_EXPENSES: years, dim_expense_categories.TABLE: None}
