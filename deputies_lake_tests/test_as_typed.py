@@ -1,0 +1,130 @@
+"""The README's commands, typed as they stand there, on a machine without Java and without AWS."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from deputies_lake.demo import totals_by_year
+from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake_tests.as_typed import README, Shell, commands_in
+
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    shell = Shell(tmp_path_factory.mktemp("as typed"))
+    shell.prepare()
+    return shell
+
+
+@pytest.fixture(scope="module")
+def demo(shell: Shell) -> str:
+    """What `make demo` prints; the tests after it find the lake it built."""
+    done = shell.run(f"make demo ROWS={ROWS}")
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def _lake(shell: Shell) -> Lake:
+    return LakeResource(warehouse=str(shell.home / "lake" / "warehouse")).open()
+
+
+def _instance(shell: Shell) -> dg.DagsterInstance:
+    return dg.DagsterInstance.from_config(str(shell.dagster_home))
+
+
+def _successful_runs(shell: Shell) -> int:
+    with _instance(shell) as instance:
+        return instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
+
+
+def test_the_machine_has_no_java_of_its_own(shell: Shell) -> None:
+    assert shell.run("command -v java").returncode != 0
+
+
+def test_the_demo_says_what_it_built(demo: str) -> None:
+    for table in ("raw.kaggle_reimbursements", "staging.stg_kaggle_reimbursements", "star.fct_expenses"):
+        assert re.search(rf"{re.escape(table)} +{ROWS:,} rows", demo), demo
+    assert re.search(r"(\d+) of \1 passed", demo), demo
+    assert len(re.findall(r"^  20\d\d +[\d,]+ rows   BRL", demo, re.MULTILINE)) == 9
+    assert "dagster dev" in demo
+
+
+def test_the_demo_shows_progress(demo: str) -> None:
+    assert re.search(r"s    star/dim_suppliers: [\d,]+ rows", demo), demo
+    assert "WARN" not in demo
+
+
+def test_the_fact_adds_up_to_the_sample(demo: str, shell: Shell) -> None:
+    (written,) = re.findall(r"deputies_dataset.csv: ([\d,]+) rows, BRL ([\d,]+)", demo)
+    totals = totals_by_year(_lake(shell))
+    assert sum(total.rows for total in totals) == int(written[0].replace(",", ""))
+    assert sum(total.amount for total in totals) == int(written[1].replace(",", ""))
+
+
+@pytest.mark.parametrize("line", [c for c in commands_in(README) if re.match(r"dagster (asset|job execute)", c)])
+def test_a_documented_materialization_runs(line: str, demo: str, shell: Shell) -> None:
+    before = _successful_runs(shell)
+    done = shell.run(line)
+    assert done.returncode == 0, done.stdout
+    assert _successful_runs(shell) == before + 1
+
+
+@pytest.mark.parametrize("environment", ["local", "staging", "prod"])
+def test_the_definitions_of_each_environment_are_valid(environment: str, shell: Shell) -> None:
+    assert "dagster definitions validate" in commands_in(README)
+    done = shell.run("dagster definitions validate", DEPUTIES_LAKE_ENVIRONMENT=environment)
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_unknown_environment_is_refused_with_the_list(shell: Shell) -> None:
+    done = shell.run("dagster definitions validate", DEPUTIES_LAKE_ENVIRONMENT="production")
+    assert done.returncode != 0
+    assert "set it to one of: local, staging, prod" in done.stdout
+
+
+def test_the_documented_sample_is_written(shell: Shell) -> None:
+    (line,) = [c for c in commands_in(README) if c.startswith("deputies-lake sample")]
+    folder = shell.home / "sample_input"
+    done = shell.run(line.replace("sample_input", f"'{folder}'"))
+    assert done.returncode == 0, done.stdout
+    assert {file.name for file in folder.iterdir()} == {"deputies_dataset.csv", "dirty_deputies_v2.csv"}
+
+
+@pytest.fixture(scope="module")
+def bad_input(shell: Shell) -> Iterator[Path]:
+    folder = shell.home / "bad input"
+    folder.mkdir()
+    (folder / "deputies_dataset.csv").write_text("a;b\n1;2\n")
+    yield folder
+
+
+def test_a_bad_file_is_named_with_its_remedy_and_changes_nothing(demo: str, shell: Shell, bad_input: Path) -> None:
+    before = totals_by_year(_lake(shell))
+    done = shell.run(f"make demo INPUT='{bad_input}'")
+    assert done.returncode != 0
+    assert str(bad_input / "deputies_dataset.csv") in done.stdout
+    assert "the delimiter must be a comma" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert totals_by_year(_lake(shell)) == before
+
+
+def test_a_missing_folder_is_named(shell: Shell) -> None:
+    done = shell.run("make demo INPUT=/nowhere")
+    assert done.returncode != 0
+    assert "'/nowhere' does not exist" in done.stdout
+
+
+def test_the_real_file_gives_the_exact_answers(shell: Shell, real_data: Path) -> None:
+    truth = json.loads((real_data / "truth" / "kaggle_shared_file.json").read_text())
+    lake = shell.home / "real"
+    done = shell.run(f"make demo INPUT='{real_data / 'kaggle'}'", DEPUTIES_LAKE_HOME=str(lake))
+    assert done.returncode == 0, done.stdout
+    totals = totals_by_year(LakeResource(warehouse=str(lake / "warehouse")).open())
+    assert {str(total.year): total.rows for total in totals} == truth["rows_by_year"]
+    assert {str(total.year): total.amount for total in totals} == truth["total_by_year"]
