@@ -13,6 +13,7 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.environments import SettingsError
 from deputies_lake.raw.published_csv import RawFileError
+from deputies_lake.resources.iceberg import ConcurrentCommitError
 from deputies_lake.resources.lake import MissingTableError, Published
 
 OWNER: Final = "team:data-platform"
@@ -21,8 +22,9 @@ OWNER: Final = "team:data-platform"
 # or `dagster asset materialize --partition-range` would refuse a selection that has both.
 BACKFILL_POLICY: Final = dg.BackfillPolicy.single_run()
 
-# For what another run causes and another attempt mends; bad input raises a `dg.Failure` that allows no retries.
-RETRY_OVERTAKEN: Final = dg.RetryPolicy(max_retries=5, delay=2, backoff=dg.Backoff.LINEAR, jitter=dg.Jitter.PLUS_MINUS)
+# Runs of different years replace the same dimensions. One that was overtaken computes again from what there is now.
+_OVERTAKEN_RETRIES: Final = 5
+_OVERTAKEN_WAIT_SECONDS: Final = 3
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
@@ -83,7 +85,7 @@ def publish(
     """Tell Dagster what `write` published; of a failed audit, what it found.
 
     `more` adds metadata of the layer's own. What the input or the settings are to blame for becomes a `dg.Failure`
-    that reads as a sentence and is not retried: the same bytes would fail again.
+    that reads as a sentence and is not retried: the same bytes would fail again. A step overtaken by another run is.
     """
     try:
         published = write()
@@ -94,6 +96,9 @@ def publish(
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (RawFileError, MissingTableError, SettingsError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    except ConcurrentCommitError as error:
+        context.log.warning(str(error))
+        raise dg.RetryRequested(_OVERTAKEN_RETRIES, _OVERTAKEN_WAIT_SECONDS) from error
     for table in published:
         _describe_years(context, table)
         yield dg.MaterializeResult(

@@ -54,8 +54,6 @@ _DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[DataFrame, Da
     check_specs=[check for table in _DIMENSIONS for check in check_specs_of(table)],
     can_subset=True,
     backfill_policy=BACKFILL_POLICY,
-    # Runs of different years replace the same dimensions. The one that was overtaken reads again what there is now.
-    retry_policy=RETRY_OVERTAKEN,
 )
 def build_dimensions(
     context: dg.AssetExecutionContext,
