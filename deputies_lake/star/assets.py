@@ -12,7 +12,6 @@ from pyspark.sql import DataFrame
 
 from deputies_lake.assets import (
     BACKFILL_POLICY,
-    RETRY_OVERTAKEN,
     Results,
     check_specs_of,
     publish,
