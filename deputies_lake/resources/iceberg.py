@@ -428,11 +428,15 @@ def read(spark: "SparkSession", table: Table, years: Collection[int] | None = No
     Raises:
         ValueError: years are given for a table without years.
     """
+    from pyspark.sql import functions as F
+
     # Only the session can ask for it. Reads whose schema names no field ids are not touched by it.
     spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
     groups = _by_written_types(table, data_files(table, years))
     if not groups:
-        return spark.createDataFrame([], _spark_schema(table.schema().fields))
+        # `createDataFrame` would start Python workers to read no rows.
+        none = (F.lit(None).cast(field.dataType).alias(field.name) for field in _spark_schema(table.schema().fields))
+        return spark.range(0).select(*none)
     frames = (spark.read.schema(_spark_schema(written)).parquet(*files) for written, files in groups)
     return reduce(lambda one, other: one.unionAll(other), (project(frame, table) for frame in frames))
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
 from deputies_lake.star.keys import expense_category_key
+from deputies_lake.star.literals import frame_of
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
 
@@ -76,8 +77,7 @@ def transform(expenses: DataFrame) -> DataFrame:
         for row in tables.rows("expense_categories")
     ]
     unknown = (None, "Desconhecida", "Unknown", "Desconhecido", "Unknown", None, None)
-    schema = ", ".join(f"{name} string" for name in (*names, "kaggle_label", "note"))
-    reference = expenses.sparkSession.createDataFrame([*known, unknown], schema)
+    reference = frame_of(expenses.sparkSession, (*names, "kaggle_label", "note"), [*known, unknown])
     label = F.col("expense_category_label")
     unmapped = (
         expenses.where(F.col("expense_category_id").isNull())

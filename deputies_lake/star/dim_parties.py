@@ -13,6 +13,7 @@ from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
 from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
 from deputies_lake.star.keys import UNKNOWN, party_key
+from deputies_lake.star.literals import frame_of
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
 _REFUNDS: Final = "stg_kaggle_refunds"
@@ -97,7 +98,7 @@ def transform(expenses: DataFrame, refunds: DataFrame) -> DataFrame:
         .agg(F.max("party_label").alias("party_label"))
     )
     unknown = spark.range(1).select(F.lit(UNKNOWN).alias("_upper"), F.lit(UNKNOWN).alias("party_label"))
-    events = spark.createDataFrame(_successors(), "_upper string, _today string, party_event string")
+    events = frame_of(spark, ("_upper", "_today", "party_event"), _successors())
     attributes = refunds.groupBy(upper.alias("_upper")).agg(*(F.max(c.name).alias(c.name) for c in PARTY_ATTRIBUTES))
     return (
         mentioned.unionByName(unknown)

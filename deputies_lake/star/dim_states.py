@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
 from deputies_lake.star.keys import NO_STATE, UNKNOWN, state_key
+from deputies_lake.star.literals import frame_of
 
 TABLE: Final = Table(
     layer="star",
@@ -48,7 +49,7 @@ def transform(expenses: DataFrame) -> DataFrame:
     known = [tuple(row[c] for c in columns) for row in tables.rows("states")]
     offices = (NO_STATE, "Sem UF (lideranças) / No state (leadership offices)", "Sem região", "No region")
     unknown = (UNKNOWN, "Desconhecida / Unknown", "Desconhecida", "Unknown")
-    reference = expenses.sparkSession.createDataFrame([*known, offices, unknown], list(columns))
+    reference = frame_of(expenses.sparkSession, columns, [*known, offices, unknown])
     mentioned = expenses.where(F.col("state_code").isNotNull()).groupBy("state_code").agg(F.count("*").alias("_rows"))
     unlisted = mentioned.join(reference, on="state_code", how="left_anti").select(
         "state_code",

@@ -1,0 +1,57 @@
+"""Who takes part, how each is run, and where it leaves its tables."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deputies_lake.environments import CPF_KEY, HOME, LANDING
+from deputies_lake_tests.bench import shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """`tables_as_lake`: its tables have the lake's values. `keys_as_lake`: so have its surrogate and row keys."""
+
+    name: str
+    title: str
+    fact: str
+    tables_as_lake: bool
+    keys_as_lake: bool
+
+    def command(self, csv: Path, output: Path) -> Sequence[str]:
+        arguments = ["--input", str(csv), "--output", str(output)]
+        return [sys.executable, "-m", f"{__package__}.{self.name}", *arguments]
+
+
+class _TheLake(Contender):
+    def command(self, csv: Path, output: Path) -> Sequence[str]:
+        settings = {
+            HOME: output,
+            LANDING: csv.parent,
+            CPF_KEY: shared.CPF_KEY,
+            "DAGSTER_HOME": output,
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+        }
+        dagster = str(Path(sys.executable).with_name("dagster"))
+        selection = ["--select", "*", "--partition-range", "2009...2017"]
+        return [
+            "env",
+            *(f"{name}={value}" for name, value in settings.items()),
+            *(dagster, "asset", "materialize", "-m", "deputies_lake.definitions", *selection),
+        ]
+
+
+LAKE: Final = _TheLake(name="lake", title="deputies_lake", fact="", tables_as_lake=True, keys_as_lake=True)
+PLAIN_PYSPARK: Final = Contender(
+    name="plain_pyspark", title="plain PySpark", fact="fct_expenses", tables_as_lake=True, keys_as_lake=True
+)
+PREDECESSOR: Final = Contender(
+    name="predecessor", title="predecessor", fact="expenses", tables_as_lake=False, keys_as_lake=False
+)
+DUCKDB: Final = Contender(
+    name="duckdb_peer", title="DuckDB", fact="fct_expenses", tables_as_lake=True, keys_as_lake=False
+)
+
+ALL: Final = (LAKE, PLAIN_PYSPARK, PREDECESSOR, DUCKDB)

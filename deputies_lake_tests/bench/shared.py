@@ -1,0 +1,107 @@
+"""What the opponents share, so that their tables can be compared with the lake's: arguments, key, reference data.
+
+How rows are computed does not belong here: each opponent does that in its own way.
+"""
+
+import argparse
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import deputies_lake.reference
+
+CPF_KEY: Final = "a public key of the benchmark, to compare hidden tax ids"
+"""With what private persons' tax ids are hidden. The lake is run with it too."""
+
+REFERENCE: Final = Path(deputies_lake.reference.__file__).parent
+"""The directory of the lake's reference tables: CSV files, read as data."""
+
+HMAC_BLOCK: Final = 64
+
+FIRST_DAY: Final = "2007-01-01"
+
+OFFICE_NAME: Final = r"^(LIDERAN[CÇ]A|LID[.]|LIDM|REPRESENTA[CÇ][AÃ]O)"
+
+CSV_COLUMNS: Final = (
+    "bugged_date",
+    "receipt_date",
+    "deputy_id",
+    "political_party",
+    "state_code",
+    "deputy_name",
+    "receipt_social_security_number",
+    "receipt_description",
+    "establishment_name",
+    "receipt_value",
+)
+
+CNPJ_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6)
+CPF_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+"""Of the check digits, from the last digit to the first."""
+
+MONTHS_PT: Final = (
+    "janeiro",
+    "fevereiro",
+    "março",
+    "abril",
+    "maio",
+    "junho",
+    "julho",
+    "agosto",
+    "setembro",
+    "outubro",
+    "novembro",
+    "dezembro",
+)
+WEEKDAYS_PT: Final = (
+    "segunda-feira",
+    "terça-feira",
+    "quarta-feira",
+    "quinta-feira",
+    "sexta-feira",
+    "sábado",
+    "domingo",
+)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The file to read, and the directory to write tables to, one directory each."""
+
+    input: Path
+    output: Path
+
+
+def arguments(description: str | None) -> Arguments:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--input", type=Path, required=True, metavar="CSV", help="a deputies_dataset.csv")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the tables are written")
+    given = parser.parse_args()
+    return Arguments(input=given.input.resolve(), output=given.output.resolve())
+
+
+def hmac_pads() -> tuple[bytes, bytes]:
+    """What stands before the text in HMAC's inner and outer hash."""
+    secret = CPF_KEY.encode().ljust(HMAC_BLOCK, b"\0")
+    return bytes(byte ^ 0x36 for byte in secret), bytes(byte ^ 0x5C for byte in secret)
+
+
+def reference_rows(name: str) -> list[dict[str, str]]:
+    with (REFERENCE / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def category_ids() -> dict[str, str]:
+    """The House's code of each category label of Kaggle's file."""
+    labels = reference_rows("expense_category_labels")
+    return {r["label"]: r["expense_category_id"] for r in labels if r["source_code"] == "kaggle_reimbursements"}
+
+
+def office_labels() -> list[str]:
+    """Names of leadership offices that are a bare party label."""
+    columns = ("party_label", "became", "party_label_today")
+    labels = {row[column].upper() for row in reference_rows("party_events") for column in columns}
+    return sorted(
+        labels | {"PT", "PDT", "PSDB", "PSOL", "PCDOB", "PV", "REDE", "NOVO", "PSB", "PSD", "PL", "PRTB", "PMB"}
+    )

@@ -1,0 +1,49 @@
+"""The benchmark's own parts. That the Spark opponents have the lake's values is verified in every run of it."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from deputies_lake.sample.kaggle import write_kaggle_files
+from deputies_lake_tests.bench import report, verify
+from deputies_lake_tests.bench.contenders import DUCKDB
+
+# Two copies of a process that works for half a second; the second outlives the command, as a JVM does.
+WORK = "import time; held = bytearray(64 << 20)\nwhile time.process_time() < 0.5: pass"
+COMMAND = f"{sys.executable} -c '{WORK}'; {sys.executable} -c '{WORK}' &"
+MEASURE = f"""
+import dataclasses, json, pathlib, sys
+from deputies_lake_tests.bench.measure import measure
+usage = measure(["sh", "-c", {COMMAND!r}], pathlib.Path(sys.argv[1]), lambda seconds, resident: None)
+print(json.dumps(dataclasses.asdict(usage)))
+"""
+
+
+def test_duckdb_finds_what_was_drawn(tmp_path: Path) -> None:
+    sample = write_kaggle_files(tmp_path, rows=3_000, refunds=False)
+    output = tmp_path / "tables"
+    subprocess.run(DUCKDB.command(sample.reimbursements, output), check=True)
+    expected = {year: (rows, Decimal(sample.total_by_year[year])) for year, rows in sample.rows_by_year.items()}
+    assert verify.figures(DUCKDB, output) == expected
+
+
+def test_measure_counts_processes_that_outlive_the_command(tmp_path: Path) -> None:
+    # In a process of its own, because measuring takes over all child processes.
+    run = [sys.executable, "-c", MEASURE, str(tmp_path / "log")]
+    usage = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    assert usage["cpu_seconds"] == pytest.approx(1, abs=0.3)
+    assert usage["peak_bytes"] > 64 << 20
+
+
+def test_seconds_of_steps() -> None:
+    log = """
+        STEP_SUCCESS - Finished execution of step "kaggle_refunds" in 291ms.
+        STEP_SUCCESS - Finished execution of step "stage_reimbursements" in 1m5s.
+        STEP_SUCCESS - Finished execution of step "build_fact" in 3.76s.
+        RUN_SUCCESS - Finished execution of run for "__ASSET_JOB".
+    """
+    assert report.seconds_of_steps(log) == {"kaggle_refunds": 0.291, "stage_reimbursements": 65, "build_fact": 3.76}
