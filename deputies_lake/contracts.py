@@ -95,6 +95,8 @@ class Table:
             mentioned.add(YEAR)
         if self.layer not in LAYERS:
             raise ContractError(f"table {self.name}: layer {self.layer!r} is not one of {', '.join(LAYERS)}")
+        if not self.key:
+            raise ContractError(f"table {self.name} has no key")
         if len(known) != len(names):
             raise ContractError(f"table {self.name} declares a column twice")
         if unknown := sorted(mentioned - known):

@@ -48,6 +48,9 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 
 
+_CPF_KEY_LENGTH: Final = 32
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmrSettings:
     """What the step launcher needs to know. `package` is the versioned code artifact, never a working directory."""
@@ -77,8 +80,10 @@ class Settings:
 
     def require_cpf_key(self) -> str:
         """The secret for the tax ids of private persons. Raises `SettingsError` where none is set."""
-        if not self.cpf_key:
-            raise SettingsError(f"{CPF_KEY} is not set: {self.environment} needs a secret of at least 32 characters")
+        if not self.cpf_key or len(self.cpf_key) < _CPF_KEY_LENGTH:
+            found = "is too short" if self.cpf_key else "is not set"
+            needed = f"needs a secret of at least {_CPF_KEY_LENGTH} characters"
+            raise SettingsError(f"{CPF_KEY} {found}: {self.environment} {needed}")
         return self.cpf_key
 
 
@@ -141,13 +146,15 @@ def load_settings(environment: str | None = None, variables: Mapping[str, str] |
 
 def _local(given: Mapping[str, str]) -> Settings:
     home = Path(given.get(HOME) or "lake").expanduser().absolute()
-    landing = Path(given.get(LANDING) or home / "landing").expanduser().absolute()
+    landing = given.get(LANDING) or str(home / "landing")
+    if "://" not in landing:
+        landing = str(Path(landing).expanduser().absolute())
     return Settings(
         environment=Environment.LOCAL,
         home=str(home),
         warehouse=str(home / "warehouse"),
         archive=str(home / "archive"),
-        landing=str(landing),
+        landing=landing,
         region="",
         spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "2g"},
         emr=None,

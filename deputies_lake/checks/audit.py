@@ -39,8 +39,9 @@ class Sums:
 
     def __sub__(self, other: "Sums") -> "Sums":
         rows = {group: count - other.rows.get(group, 0) for group, count in self.rows.items()}
-        left = {group: count for group, count in rows.items() if count}
-        return Sums(left, {group: self.amounts[group] - other.amounts.get(group, Decimal(0)) for group in left})
+        amounts = {group: self.amounts[group] - other.amounts.get(group, Decimal(0)) for group in rows}
+        left = [group for group in rows if rows[group] or amounts[group]]
+        return Sums({group: rows[group] for group in left}, {group: amounts[group] for group in left})
 
     def __add__(self, other: "Sums") -> "Sums":
         groups = {*self.rows, *other.rows}

@@ -8,12 +8,13 @@ import hashlib
 import io
 import json
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from deputies_lake.checks.audit import Sums
@@ -127,7 +128,7 @@ class Archive:
         digest = hashlib.sha256()
         with (
             zone.filesystem.open_input_stream(landed.path, compression=None) as origin,
-            self.filesystem.open_output_stream(f"{folder}/{landed.name}", compression=None) as copy,
+            self._new_copy(source, sha256, landed) as copy,
             io.BufferedReader(_Tee(origin, copy, digest), BLOCK_BYTES) as stream,
         ):
             yield stream
@@ -136,6 +137,16 @@ class Archive:
         if digest.hexdigest() != sha256:
             problem = "the file changed while it was being read"
             raise RawFileError(landed.path, problem, "Wait until it is complete, then run again.")
+
+    def _new_copy(
+        self, source: PublishedCsv, sha256: str, landed: LandedFile
+    ) -> AbstractContextManager[pa.NativeFile | None]:
+        """Where the bytes go; nowhere for a version that is complete, which is never written again."""
+        if self.manifest(source, sha256):
+            return nullcontext()
+        path = f"{self._folder(source, sha256)}/{landed.name}"
+        copy: AbstractContextManager[pa.NativeFile] = self.filesystem.open_output_stream(path, compression=None)
+        return copy
 
     def complete(
         self,
@@ -170,9 +181,9 @@ class Archive:
 
 
 class _Tee(io.RawIOBase):
-    """Reads from one stream and writes what it read to another, hashing it on the way."""
+    """Reads from one stream and writes what it read to another, if there is one, hashing it on the way."""
 
-    def __init__(self, origin: io.RawIOBase, copy: io.RawIOBase, digest: "hashlib._Hash") -> None:
+    def __init__(self, origin: pa.NativeFile, copy: pa.NativeFile | None, digest: "hashlib._Hash") -> None:
         self._origin, self._copy, self._digest = origin, copy, digest
 
     def readable(self) -> bool:
@@ -181,6 +192,7 @@ class _Tee(io.RawIOBase):
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         data = self._origin.read(len(buffer)) or b""
         self._digest.update(data)
-        self._copy.write(data)
+        if self._copy:
+            self._copy.write(data)
         buffer[: len(data)] = data
         return len(data)

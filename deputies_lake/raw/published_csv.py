@@ -27,7 +27,12 @@ from deputies_lake.quota_years import FIRST_YEAR, current_year
 
 BLOCK_BYTES: Final = 16 << 20
 
-AMOUNT_PATTERN: Final = r"^-?[0-9]{1,12}(\.[0-9]{1,2}0*)?$"
+MAX_LINE_BYTES: Final = 64 << 20
+"""A longer line is no line: it would have to be held in memory as a whole."""
+
+csv.field_size_limit(MAX_LINE_BYTES)
+
+AMOUNT_PATTERN: Final = r"^-?[0-9]{1,12}(\.[0-9]{1,2}0{0,8})?$"
 """An amount as the publishers write it: a decimal point, no thousands mark, nothing below a cent.
 
 Shared with staging, so that both sides of a reconciliation agree on which amounts can be read.
@@ -145,6 +150,9 @@ def _lines(stream: "io.BufferedReader[Any]", file: str) -> Iterator[bytes]:
             rest = data[end:]
         else:
             rest += data
+        if len(rest) > MAX_LINE_BYTES:
+            problem = f"a line is longer than {MAX_LINE_BYTES:,} bytes"
+            raise RawFileError(file, problem, "Put the published CSV file in its place.")
     if rest:
         yield rest
 
@@ -189,7 +197,11 @@ def _is_utf8(line: bytes) -> bool:
 
 def _header(line: bytes, file: str, source: PublishedCsv) -> list[str]:
     text = line.decode(errors="replace").rstrip("\r")
-    names = next(csv.reader([text]), [])
+    try:
+        names = next(csv.reader([text]), [])
+    except csv.Error:
+        names = []
+    twice = [name for name in source.columns if names.count(name) > 1]
     if sorted(names) == sorted(source.columns):
         return names
     missing = [name for name in source.columns if name not in names]
@@ -198,19 +210,28 @@ def _header(line: bytes, file: str, source: PublishedCsv) -> list[str]:
     if len(names) <= 1:
         problem += f": it holds one column ({text[:60]!r}), the delimiter must be a comma"
     else:
-        problem += f" (missing: {', '.join(missing) or 'none'}; unexpected: {', '.join(unexpected) or 'none'})"
+        faults = {"missing": missing, "unexpected": unexpected, "twice": twice}
+        problem += f" ({'; '.join(f'{fault}: {_listed(columns)}' for fault, columns in faults.items())})"
     raise RawFileError(file, problem, f"The header must name these columns: {','.join(source.columns)}.")
+
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(columns) or "none"
 
 
 def _parse(body: bytes, header: list[str], first_line: int) -> pa.Table:
     """Fast where every line is sound; otherwise each line is judged by itself."""
     count = body.count(b"\n") + (not body.endswith(b"\n"))
-    table = _parse_sound(body, header) if _is_well_quoted(body) else None
+    table = _parse_sound(body, header) if _has_plain_line_ends(body) and _is_well_quoted(body) else None
     if table is not None and table.num_rows == count:
         lines = pa.array(np.arange(first_line, first_line + count, dtype=np.int64))
         nothing = pa.nulls(count, pa.string())
         return _with_columns(table, source_line=lines, unreadable_text=nothing, unreadable_reason=nothing)
     return _parse_line_by_line(body, header, first_line)
+
+
+def _has_plain_line_ends(body: bytes) -> bool:
+    return b"\0" not in body and body.count(b"\r") == body.count(b"\r\n")
 
 
 def _is_well_quoted(body: bytes) -> bool:

@@ -1,0 +1,58 @@
+"""What tests of several layers share: one small Spark session, and the real rows where this machine has them."""
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from deputies_lake.environments import load_settings, provide_java
+from deputies_lake.raw import kaggle_reimbursements
+from deputies_lake_tests.staging import raw_rows
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # PySpark leaves the socket through which it collects rows to the garbage collector.
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """One session for all tests, with the settings of the local lake."""
+    provide_java()
+    small = {"spark.master": "local[2]", "spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
+    session = SparkSession.builder.config(map={**load_settings("local", {}).spark, **small}).getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real rows. They hold personal ids, so they are not part of the project."""
+    variables = os.environ
+    folder = variables.get("DEPUTIES_LAKE_REAL_DATA")
+    if not folder:
+        if variables.get("CI") == "true":
+            pytest.fail("DEPUTIES_LAKE_REAL_DATA is not set: CI must run the tests of real rows, not skip them")
+        pytest.skip("DEPUTIES_LAKE_REAL_DATA is not set: there are no real rows on this machine")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"DEPUTIES_LAKE_REAL_DATA={folder} is no directory")
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_raw(spark: SparkSession, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
+    """The shared real file in Kaggle's layout, as raw.kaggle_reimbursements has it."""
+    content = gzip.decompress((real_data / "kaggle" / "deputies_dataset.csv.gz").read_bytes())
+    return raw_rows.published(spark, kaggle_reimbursements.CSV, content, tmp_path_factory.mktemp("real_raw"))
+
+
+@pytest.fixture(scope="session")
+def real_expenses(spark: SparkSession, real_raw: DataFrame, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
+    """The same rows staged: computed once, then read from disk."""
+    path = str(tmp_path_factory.mktemp("real_staged") / "rows")
+    raw_rows.stage_reimbursements(real_raw).write.parquet(path)
+    return spark.read.parquet(path)

@@ -1,0 +1,612 @@
+"""Whatever a publisher's file holds: a clear refusal of the file, or every line of it, each judged by itself."""
+
+import csv
+import gzip
+import io
+import random
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deputies_lake.quota_years import FIRST_YEAR, current_year
+from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements, published_csv
+from deputies_lake.raw.published_csv import ControlTotals, PublishedCsv, RawFileError, read_blocks, readable_amounts
+
+FILE = "landing/receipts.csv"
+SOURCE = PublishedCsv(
+    source_code="receipts",
+    file_names=("receipts.csv",),
+    columns=("receipt_date", "category", "supplier", "amount"),
+    year_column="receipt_date",
+    category_column="category",
+    amount_column="amount",
+    obtain="Fetch receipts.csv from the House.",
+)
+HEADER = b"receipt_date,category,supplier,amount\n"
+ROW = "2013-03-27,Postal Services,CORREIOS SÃO JOÃO,70\n".encode()
+OWN_COLUMNS = ("year", "source_line", "unreadable_text", "unreadable_reason")
+
+Row = dict[str, Any]
+
+
+def blocks_of(data: bytes, source: PublishedCsv = SOURCE) -> Iterator[pa.Table]:
+    return read_blocks(io.BufferedReader(io.BytesIO(data)), FILE, source)
+
+
+def rows_of(data: bytes, source: PublishedCsv = SOURCE) -> list[Row]:
+    return [row for block in blocks_of(data, source) for row in block.to_pylist()]
+
+
+@contextmanager
+def blocks_of_size(size: int) -> Iterator[None]:
+    with mock.patch.object(published_csv, "BLOCK_BYTES", size):
+        yield
+
+
+def fields_of(row: Row) -> list[str]:
+    return [row[name] for name in SOURCE.columns]
+
+
+def as_csv(rows: Sequence[Sequence[str]]) -> bytes:
+    """As publishers write it: by the csv module, quotes only where they are needed."""
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+# files that are refused as a whole
+
+
+def zipped(data: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as output:
+        output.writestr("receipts.csv", data)
+    return archive.getvalue()
+
+
+def as_parquet() -> bytes:
+    content = io.BytesIO()
+    pq.write_table(pa.table({name: ["1"] for name in SOURCE.columns}), content)
+    return content.getvalue()
+
+
+THE_COLUMNS = "The header must name these columns: receipt_date,category,supplier,amount."
+UNPACK = "Unpack or convert it to CSV in UTF-8."
+REFUSED: dict[str, tuple[bytes, str, str]] = {
+    "an empty file": (b"", "the file is empty", SOURCE.obtain),
+    "an empty file, compressed": (gzip.compress(b""), "the file is empty", SOURCE.obtain),
+    "only a byte order mark": (b"\xef\xbb\xbf", "the file is empty", SOURCE.obtain),
+    "only a header": (HEADER, "a header and no rows", SOURCE.obtain),
+    "only a header, not ended": (HEADER.rstrip(), "a header and no rows", SOURCE.obtain),
+    "a column missing": (b"receipt_date,category,amount\n1,2,3\n", "missing: supplier; unexpected: none", THE_COLUMNS),
+    "a column renamed": (
+        HEADER.replace(b"supplier", b"vendor") + ROW,
+        "missing: supplier; unexpected: vendor",
+        THE_COLUMNS,
+    ),
+    "a column too many": (
+        HEADER.replace(b"amount", b"amount,note") + ROW,
+        "missing: none; unexpected: note",
+        THE_COLUMNS,
+    ),
+    "a column named twice": (HEADER.replace(b"amount", b"amount,supplier") + ROW, "supplier", THE_COLUMNS),
+    "no header": (ROW + ROW, "missing: receipt_date, category, supplier, amount", THE_COLUMNS),
+    "a blank line before the header": (b"\n" + HEADER + ROW, "it holds one column ('')", THE_COLUMNS),
+    "one column": (b"amount\n70\n", "it holds one column ('amount'), the delimiter must be a comma", THE_COLUMNS),
+    "semicolons": (HEADER.replace(b",", b";") + ROW, "the delimiter must be a comma", THE_COLUMNS),
+    "tabs": (HEADER.replace(b",", b"\t") + ROW, "the delimiter must be a comma", THE_COLUMNS),
+    "a web page": (b"<!DOCTYPE html>\n<html>\n", "it holds one column ('<!DOCTYPE html>')", THE_COLUMNS),
+    "lines ended by CR alone": ((HEADER + ROW).replace(b"\n", b"\r"), "line 1 is not the header", THE_COLUMNS),
+    "a first line without end": (b"x" * 200_000 + b"\n" + ROW, "line 1 is not the header", THE_COLUMNS),
+    "a zip archive": (zipped(HEADER + ROW), "this is a zip archive", UNPACK),
+    "a Parquet file": (as_parquet(), "this is a Parquet file", UNPACK),
+    "a PDF document": (b"%PDF-1.7\n" + ROW, "this is a PDF document", UNPACK),
+    "a picture": (b"\x89PNG\r\n\x1a\n", "this is a picture", UNPACK),
+    "a database": (b"SQLite format 3\0", "this is a SQLite database", UNPACK),
+    "NUL bytes": (HEADER + b"\0\0\0\n", "this is a binary file", "Put the published CSV file in its place."),
+    "UTF-16, little end first": ((HEADER + ROW).decode().encode("utf-16"), "this is text in UTF-16", UNPACK),
+    "UTF-16, big end first": (b"\xfe\xff" + HEADER.decode().encode("utf-16-be"), "this is text in UTF-16", UNPACK),
+    "UTF-16 without a mark": (HEADER.decode().encode("utf-16-le"), "this is a binary file", "Put the published CSV"),
+    "Latin-1": (
+        HEADER + ROW.decode().encode("latin-1") * 3,
+        "the text is not UTF-8 (seen first in: '2013-03-27,Postal Services,CORREIOS SÃO JOÃO,70')",
+        "iconv -f latin1 -t utf-8",
+    ),
+    "Latin-1, compressed": (
+        gzip.compress(HEADER + ROW.decode().encode("latin-1") * 3),
+        "the text is not UTF-8",
+        "iconv -f latin1 -t utf-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_file_that_is_not_the_source_is_refused_with_its_name_the_problem_and_the_remedy(case: str) -> None:
+    data, problem, remedy = REFUSED[case]
+    with pytest.raises(RawFileError) as refusal:
+        rows_of(data)
+    assert problem in refusal.value.problem
+    assert remedy in refusal.value.remedy
+    text = str(refusal.value)
+    assert text.startswith(f"{FILE}: {refusal.value.problem}. {refusal.value.remedy} ")
+    assert text.endswith("Nothing was published, the tables stay as they were.")
+
+
+def test_what_is_refused_by_its_first_bytes_gives_no_row_before() -> None:
+    with blocks_of_size(64), pytest.raises(RawFileError):
+        next(blocks_of(HEADER.replace(b",", b";") + ROW * 100))
+
+
+# compression
+
+PACKED = gzip.compress(HEADER + b"".join(b"2013-03-27,c,supplier %d,%d\n" % (n, n * 7919 % 10_007) for n in range(999)))
+
+
+@pytest.mark.parametrize("kept", [3, 12, len(PACKED) // 2, len(PACKED) - 1])
+def test_a_truncated_gzip_file_is_refused(kept: int) -> None:
+    with pytest.raises(RawFileError, match=r"the file was cut off.*Download it again"):
+        rows_of(PACKED[:kept])
+
+
+@pytest.mark.parametrize("position", [2, 10, len(PACKED) // 2, len(PACKED) - 8, len(PACKED) - 1])
+def test_a_damaged_gzip_file_is_refused(position: int) -> None:
+    damaged = bytearray(PACKED)
+    damaged[position] ^= 0xFF
+    with pytest.raises(RawFileError, match=r"the gzip stream is damaged.*Download it again"):
+        rows_of(bytes(damaged))
+
+
+def test_damage_at_the_end_of_a_gzip_file_is_told_although_rows_were_given_before() -> None:
+    with blocks_of_size(1_000):
+        blocks = blocks_of(PACKED[:-1])
+        assert next(blocks).num_rows > 0
+        with pytest.raises(RawFileError, match="cut off"):
+            list(blocks)
+
+
+def test_gzip_with_several_members_is_read_to_its_end() -> None:
+    assert len(rows_of(gzip.compress(HEADER + ROW) + gzip.compress(ROW) + gzip.compress(ROW))) == 3
+
+
+@pytest.mark.parametrize("name", ["receipts.csv", "receipts.csv.gz"])
+@pytest.mark.parametrize("data", [HEADER + ROW, gzip.compress(HEADER + ROW)], ids=["plain", "gzip"])
+def test_a_file_is_unpacked_by_its_bytes_and_not_by_its_name(name: str, data: bytes) -> None:
+    blocks = list(read_blocks(io.BufferedReader(io.BytesIO(data)), name, SOURCE))
+    assert [block.num_rows for block in blocks] == [1]
+
+
+# sound files
+
+PLAIN = [["2013-03-27", "Postal Services", "CORREIOS SÃO JOÃO", "70"], ["2014", "Telephony", "", "0"]]
+SOUND: dict[str, bytes] = {
+    "as published": HEADER + as_csv(PLAIN),
+    "with a byte order mark": b"\xef\xbb\xbf" + HEADER + as_csv(PLAIN),
+    "with a byte order mark, compressed": gzip.compress(b"\xef\xbb\xbf" + HEADER + as_csv(PLAIN)),
+    "with CRLF": (HEADER + as_csv(PLAIN)).replace(b"\n", b"\r\n"),
+    "without a final newline": (HEADER + as_csv(PLAIN)).rstrip(b"\n"),
+    "with CRLF, without a final newline": (HEADER + as_csv(PLAIN)).rstrip(b"\n").replace(b"\n", b"\r\n"),
+    "with quotes around everything": b'"receipt_date","category","supplier","amount"\n'
+    + b"".join(b'"' + line.replace(b",", b'","') + b'"\n' for line in as_csv(PLAIN).splitlines()),
+    "with quotes around everything and CRLF": HEADER.replace(b"\n", b"\r\n")
+    + b"".join(b'"' + line.replace(b",", b'","') + b'"\r\n' for line in as_csv(PLAIN).splitlines()),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_a_sound_file_gives_its_fields(case: str) -> None:
+    assert [fields_of(row) for row in rows_of(SOUND[case])] == PLAIN
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_a_sound_file_has_no_unreadable_line(case: str) -> None:
+    assert [(row["source_line"], row["unreadable_text"], row["unreadable_reason"]) for row in rows_of(SOUND[case])] == [
+        (2, None, None),
+        (3, None, None),
+    ]
+
+
+def test_columns_in_another_order_are_read_by_their_names() -> None:
+    rows = rows_of(b"amount,supplier,receipt_date,category\n70,RAMAL,2013-03-27,Telephony\n")
+    assert [fields_of(row) for row in rows] == [["2013-03-27", "Telephony", "RAMAL", "70"]]
+
+
+@pytest.mark.parametrize("line", [ROW, b"damaged\n"], ids=["sound", "damaged"])
+def test_a_block_has_the_sources_columns_in_their_order_and_then_our_own(line: bytes) -> None:
+    data = b"amount,supplier,receipt_date,category\n" + line
+    assert [block.column_names for block in blocks_of(data)] == [[*SOURCE.columns, *OWN_COLUMNS]]
+
+
+@pytest.mark.parametrize("neighbour", [b"", b"damaged\n"], ids=["among sound lines", "beside a damaged line"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        " ",
+        "a, b",
+        'BAR "DO ZÉ"',
+        '"',
+        '""',
+        ",",
+        "NULL",
+        "NA",
+        "NaN",
+        "0012",
+        "1e3",
+        " S.PART.",
+        "\t",
+        "#N/A",
+        "a;b",
+    ],
+)
+def test_a_value_stays_the_text_it_was(value: str, neighbour: bytes) -> None:
+    rows = rows_of(HEADER + as_csv([["2013", "c", value, "1"]]) + neighbour)
+    assert fields_of(rows[0]) == ["2013", "c", value, "1"]
+
+
+@pytest.mark.parametrize("raw", [kaggle_reimbursements, kaggle_refunds])
+def test_the_kaggle_files_are_read_by_their_own_declaration(raw: Any) -> None:
+    source: PublishedCsv = raw.CSV
+    values = [f"{name} {n}" for n, name in enumerate(source.columns)]
+    values[source.columns.index(source.amount_column)] = "70"
+    row = rows_of(as_csv([source.columns, values]), source)[0]
+    assert [row[name] for name in source.columns] == values
+
+
+# one damaged line among sound ones
+
+CONTROL = "control character inside the line"
+STRAY = "stray quote: a quoted field must double its inner quotes"
+DAMAGED: dict[str, tuple[bytes, str]] = {
+    "a stray quote": (b'2013-01-01,c,BAR "DO JOAO,5', STRAY),
+    "quotes inside an unquoted field": (b'2013-01-01,c,BAR "DO" JOAO,5', STRAY),
+    "quotes inside a quoted field that are not doubled": (b'2013-01-01,c,"BAR "DO" JOAO",5', STRAY),
+    "text after a closing quote": (b'2013-01-01,c,"BAR" LTDA,5', STRAY),
+    "an unclosed quote": (b'2013-01-01,c,"BAR DO JOAO,5', STRAY),
+    "an unclosed quote in the last field": (b'2013-01-01,c,BAR,"5', STRAY),
+    "a field too few": (b"2013-01-01,c,5", "3 fields instead of 4"),
+    "a field too many": (b"2013-01-01,c,BAR, LTDA,5", "5 fields instead of 4"),
+    "one word": (b"total", "1 fields instead of 4"),
+    "nothing": (b"", "empty line"),
+    "blanks": (b"   ", "empty line"),
+    "a CR inside": (b"2013-01-01,c,BAR\rLTDA,5", CONTROL),
+    "a CR for the newline between two lines": (b"2013-01-01,c,BAR,5\r2013-01-01,c,BAR,6", CONTROL),
+    "a CR at its start": (b"\r2013-01-01,c,BAR,5", CONTROL),
+    "a CR in quotes": (b'2013-01-01,c,"BAR\rLTDA",5', CONTROL),
+}
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("case", DAMAGED)
+def test_only_the_damaged_line_is_unreadable(case: str, newline: bytes) -> None:
+    damaged, reason = DAMAGED[case]
+    rows = rows_of((HEADER + ROW + b"HERE\n" + ROW * 2).replace(b"\n", newline).replace(b"HERE", damaged))
+    assert [row["source_line"] for row in rows] == [2, 3, 4, 5]
+    assert [row["unreadable_reason"] for row in rows] == [None, reason, None, None]
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_line_keeps_its_exact_text(case: str) -> None:
+    damaged, _ = DAMAGED[case]
+    assert rows_of(HEADER + ROW + damaged + b"\n" + ROW)[1]["unreadable_text"] == damaged.decode()
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_line_leaves_its_neighbours_intact(case: str) -> None:
+    damaged, _ = DAMAGED[case]
+    quoted = '2014-05-01,"Locomotion, Food and Lodging","BAR ""DO ZÉ""",1.50\n'.encode()
+    rows = rows_of(HEADER + quoted + damaged + b"\n" + quoted)
+    whole = ["2014-05-01", "Locomotion, Food and Lodging", 'BAR "DO ZÉ"', "1.50"]
+    assert [fields_of(rows[0]), fields_of(rows[-1])] == [whole, whole]
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_the_fields_of_a_damaged_line_are_empty(case: str) -> None:
+    damaged, _ = DAMAGED[case]
+    assert fields_of(rows_of(HEADER + ROW + damaged + b"\n" + ROW)[1]) == ["", "", "", ""]
+
+
+def test_a_damaged_line_at_the_end_of_the_file_needs_no_newline() -> None:
+    rows = rows_of(HEADER + ROW + b"damaged")
+    assert [row["unreadable_text"] for row in rows] == [None, "damaged"]
+
+
+def test_a_single_line_that_is_not_utf8_is_unreadable_with_its_bytes_spelled_out() -> None:
+    rows = rows_of(HEADER + ROW * 2 + "2013-01-01,c,SÃO,5\n".encode("latin-1") + ROW)
+    assert [(row["unreadable_text"], row["unreadable_reason"]) for row in rows] == [
+        (None, None),
+        (None, None),
+        ("2013-01-01,c,S\\xc3O,5", "not UTF-8 at byte 15 of the line"),
+        (None, None),
+    ]
+
+
+def test_a_line_cut_in_the_middle_of_a_letter_is_unreadable() -> None:
+    rows = rows_of(HEADER + ROW * 2 + "2013-01-01,c,SÃ".encode()[:-1] + b"\n" + ROW)
+    assert [row["unreadable_reason"] is None for row in rows] == [True, True, False, True]
+
+
+def test_a_blank_line_does_not_make_up_for_two_lines_run_together_by_a_cr() -> None:
+    together = ROW.rstrip(b"\n") + b"\r" + ROW
+    rows = rows_of(HEADER + ROW + together + b"\n" + ROW)
+    assert [(row["source_line"], row["unreadable_reason"]) for row in rows] == [
+        (2, None),
+        (3, CONTROL),
+        (4, "empty line"),
+        (5, None),
+    ]
+
+
+JUDGED_ALIKE = {name: line for name, (line, _) in DAMAGED.items()} | {
+    "quotes as they must be": b'2013,"Locomotion, Food","BAR ""DO"" JOAO",1',
+    "two CR at its end": b"2013,c,BAR,1\r\r",
+    "a field longer than the csv module takes": b"2013,c," + b"x" * 200_000 + b",1",
+    "a line longer than Arrow takes": b"2013,c," + b"x" * (5 << 20) + b",1",
+}
+
+
+@pytest.mark.parametrize("case", JUDGED_ALIKE)
+def test_the_verdict_on_a_line_does_not_depend_on_its_neighbours(case: str) -> None:
+    line = JUDGED_ALIKE[case] + b"\n"
+    assert rows_of(HEADER + line)[0] == rows_of(HEADER + line + b"damaged\n")[0]
+
+
+def test_a_nul_byte_beyond_the_first_block_spoils_its_line() -> None:
+    with blocks_of_size(len(HEADER)):
+        rows = rows_of(HEADER + b"2013,c,BAR\0LTDA,1\n" + ROW)
+    assert [row["unreadable_reason"] for row in rows] == [CONTROL, None]
+
+
+# blocks
+
+MIXED = HEADER + b"".join(
+    [
+        ROW,
+        '2013,"Locomotion, Food","BAR ""DO ZÉ""",1.50\n'.encode(),
+        b'2014-01-01,c,"unclosed,5\n',
+        b"\n",
+        b"no year,c,s,5\r\n",
+        b"2015,c," + b"a line longer than a block " * 40 + b",5\n",
+        b"not a row\n",
+        ROW,
+        b"2016,c,the last line has no newline,7",
+    ]
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 38, 39, 64, 100, 1_000])
+def test_the_rows_do_not_depend_on_where_blocks_end(size: int) -> None:
+    whole = rows_of(MIXED)
+    with blocks_of_size(size):
+        assert rows_of(MIXED) == whole
+
+
+@pytest.mark.parametrize("size", [7, 64, 1_000])
+def test_the_rows_of_a_gzip_file_do_not_depend_on_where_blocks_end(size: int) -> None:
+    whole = rows_of(MIXED)
+    with blocks_of_size(size):
+        assert rows_of(gzip.compress(MIXED)) == whole
+
+
+def test_lines_are_numbered_as_an_editor_numbers_them() -> None:
+    with blocks_of_size(64):
+        rows = rows_of(MIXED)
+    assert [row["source_line"] for row in rows] == list(range(2, 2 + len(MIXED.splitlines()) - 1))
+
+
+def test_a_line_longer_than_a_block_is_one_row() -> None:
+    with blocks_of_size(16):
+        rows = rows_of(HEADER + b"2013,c," + b"x" * 10_000 + b",5\n" + ROW)
+    assert [len(row["supplier"]) for row in rows] == [10_000, len("CORREIOS SÃO JOÃO")]
+
+
+def test_a_block_holds_not_much_more_than_its_size() -> None:
+    with blocks_of_size(1_000):
+        sizes = [block.num_rows * len(ROW) for block in blocks_of(HEADER + ROW * 1_000)]
+    assert max(sizes) <= 1_000 + len(ROW)
+
+
+# the year a line is filed under
+
+UNREADABLE_YEARS = [
+    "",
+    "n/a",
+    "13-01-01",
+    "201",
+    "2007-12-31",
+    f"{current_year() + 1}-01-01",
+    "\uff12\uff10\uff11\uff13",
+]
+
+
+def years_of(dates: Sequence[str], source: PublishedCsv = SOURCE) -> list[int]:
+    return [row["year"] for row in rows_of(HEADER + as_csv([[date, "c", "s", "1"] for date in dates]), source)]
+
+
+@pytest.mark.parametrize("year", [str(FIRST_YEAR), f"{current_year()}-12-31", "2013-03-27 00:00:00"])
+def test_a_line_is_filed_under_the_year_its_date_begins_with(year: str) -> None:
+    assert years_of([year]) == [int(year[:4])]
+
+
+@pytest.mark.parametrize("date", UNREADABLE_YEARS)
+def test_a_line_without_a_readable_year_is_filed_under_the_year_of_the_row_above(date: str) -> None:
+    assert years_of(["2013-01-01", date, date, "2015-01-01"]) == [2013, 2013, 2013, 2015]
+
+
+@pytest.mark.parametrize("date", UNREADABLE_YEARS)
+def test_the_row_above_may_stand_in_the_block_before(date: str) -> None:
+    with blocks_of_size(1):
+        assert years_of(["2013-01-01", date, date, "2015-01-01", date]) == [2013, 2013, 2013, 2015, 2015]
+
+
+def test_an_unreadable_line_is_filed_under_the_year_of_the_row_above() -> None:
+    rows = rows_of(HEADER + b"2013,c,s,1\n2014,c,s\n\n2015,c,s,1\n")
+    assert [row["year"] for row in rows] == [2013, 2013, 2013, 2015]
+
+
+def test_at_the_files_start_a_line_without_a_year_is_filed_under_the_first_year_below() -> None:
+    assert years_of(["", "n/a", "2015-01-01"]) == [2015, 2015, 2015]
+
+
+def test_a_file_without_any_readable_year_is_filed_under_the_first_year_there_is() -> None:
+    assert years_of(["", "n/a"]) == [FIRST_YEAR, FIRST_YEAR]
+
+
+@pytest.mark.parametrize("line", [ROW, b"damaged\n"], ids=["sound", "damaged"])
+def test_a_source_of_one_year_files_every_line_under_it(line: bytes) -> None:
+    source = replace(SOURCE, year_column=None, only_year=2016)
+    assert [row["year"] for row in rows_of(HEADER + line + ROW, source)] == [2016, 2016]
+
+
+# control totals
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("70", Decimal(70)),
+        ("0", Decimal(0)),
+        ("-6100.00", Decimal(-6100)),
+        ("937.63", Decimal("937.63")),
+        ("1.5", Decimal("1.5")),
+        ("1.5000", Decimal("1.5")),
+        ("999999999999.99", Decimal("999999999999.99")),
+    ],
+)
+def test_an_amount_is_read_exactly(text: str, amount: Decimal) -> None:
+    assert readable_amounts(pa.chunked_array([[text]])).to_pylist() == [amount]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "1.234,56",
+        "1,50",
+        "1.234",
+        "0.005",
+        "1e3",
+        "+1",
+        " 1",
+        "1 ",
+        "NaN",
+        ".5",
+        "5.",
+        "--1",
+        "1234567890123",
+        "R$ 1",
+    ],
+)
+def test_what_is_no_amount_is_null_and_not_guessed(text: str) -> None:
+    assert readable_amounts(pa.chunked_array([[text]])).to_pylist() == [None]
+
+
+def test_an_amount_with_more_zeros_than_fit_is_read_or_refused_but_stops_nothing() -> None:
+    amounts = readable_amounts(pa.chunked_array([["70", "0.1" + "0" * 40]])).to_pylist()
+    assert amounts in ([Decimal(70), Decimal("0.1")], [Decimal(70), None])
+
+
+def totals_of(data: bytes) -> ControlTotals:
+    totals = ControlTotals()
+    for block in blocks_of(data):
+        totals.add(block["year"], block["category"], readable_amounts(block["amount"]))
+    return totals
+
+
+def drawn_receipts(count: int) -> list[list[str]]:
+    draw = random.Random(2013)
+    categories = ["Telephony", "Locomotion, Food and Lodging", "Taxi Service, Toll & Parking", 'the "other" one']
+    return [
+        [str(draw.randint(2009, 2017)), draw.choice(categories), f"SÃO {n}", f"{draw.randint(-9999, 10**7) / 100:.2f}"]
+        for n in range(count)
+    ]
+
+
+def test_control_totals_equal_a_sum_by_the_csv_module() -> None:
+    data = HEADER + as_csv(drawn_receipts(3_000))
+    rows: dict[tuple[int, str], int] = {}
+    amounts: dict[tuple[int, str], Decimal] = {}
+    for row in csv.DictReader(io.StringIO(data.decode())):
+        group = int(row["receipt_date"]), row["category"]
+        rows[group] = rows.get(group, 0) + 1
+        amounts[group] = amounts.get(group, Decimal(0)) + Decimal(row["amount"])
+    with blocks_of_size(1_000):
+        totals = totals_of(data)
+    assert (totals.rows, totals.amounts) == (rows, amounts)
+
+
+def test_lines_whose_amount_is_unreadable_are_counted_and_add_nothing() -> None:
+    totals = totals_of(HEADER + b'2013,c,s,1.50\n2013,c,s,"1,50"\n2013,damaged\n')
+    assert totals.rows == {(2013, "c"): 2, (2013, ""): 1}
+    assert totals.amounts == {(2013, "c"): Decimal("1.50"), (2013, ""): Decimal(0)}
+
+
+# whatever the rows
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"), max_size=12)
+DATES = st.integers(FIRST_YEAR, 2017).map(lambda year: f"{year}-01-31 00:00:00")
+RECEIPTS = st.lists(st.tuples(DATES, TEXTS, TEXTS, TEXTS), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=80)
+@given(receipts=RECEIPTS, size=st.integers(1, 200))
+def test_what_goes_in_comes_out_in_order_with_its_line_number(receipts: list[tuple[str, ...]], size: int) -> None:
+    with blocks_of_size(size):
+        rows = rows_of(HEADER + as_csv(receipts))
+    assert [(row["source_line"], tuple(fields_of(row))) for row in rows] == list(enumerate(receipts, start=2))
+
+
+def damage(line: str, draw: st.DrawFn) -> str:
+    """One line, no longer what it was: something put in, something taken out, or nothing left."""
+    position = draw(st.integers(0, len(line)))
+    inserted = draw(st.sampled_from(['"', '""', ",", "\r", ",,", '",', " ", "\t", ""]))
+    return line[:position] + inserted + line[position + draw(st.integers(0, 3)) :]
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn) -> tuple[list[str], set[int]]:
+    """The lines of a file, and which of them were damaged."""
+    lines = as_csv(draw(RECEIPTS)).decode().removesuffix("\n").split("\n")
+    damaged = draw(st.sets(st.integers(0, len(lines) - 1), max_size=4))
+    return [damage(line, draw) if number in damaged else line for number, line in enumerate(lines)], damaged
+
+
+@settings(deadline=None, max_examples=150)
+@given(file=damaged_files(), size=st.integers(1, 200))
+def test_however_lines_are_damaged_each_is_one_row(file: tuple[list[str], set[int]], size: int) -> None:
+    lines, _ = file
+    with blocks_of_size(size):
+        rows = rows_of(HEADER + "".join(f"{line}\n" for line in lines).encode())
+    assert [row["source_line"] for row in rows] == list(range(2, 2 + len(lines)))
+
+
+@settings(deadline=None, max_examples=150)
+@given(file=damaged_files(), size=st.integers(1, 200))
+def test_however_lines_are_damaged_the_others_are_what_they_were(file: tuple[list[str], set[int]], size: int) -> None:
+    lines, damaged = file
+    with blocks_of_size(size):
+        rows = rows_of(HEADER + "".join(f"{line}\n" for line in lines).encode())
+    sound = [number for number in range(len(lines)) if number not in damaged]
+    assert [fields_of(rows[number]) for number in sound] == [next(csv.reader([lines[number]])) for number in sound]
+
+
+@settings(deadline=None, max_examples=150)
+@given(file=damaged_files())
+def test_a_line_is_either_its_fields_or_its_exact_text(file: tuple[list[str], set[int]]) -> None:
+    lines, _ = file
+    rows = rows_of(HEADER + "".join(f"{line}\n" for line in lines).encode())
+    for line, row in zip(lines, rows, strict=True):
+        if row["unreadable_reason"] is None:
+            assert fields_of(row) == next(csv.reader([line.removesuffix("\r")]))
+        else:
+            assert row["unreadable_text"] == line

@@ -1,0 +1,147 @@
+"""Raw rows for the tests of staging: ordinary ones of which a test changes what it is about. Nobody in them is real.
+
+A `Case` is one published row and what must become of it. All cases of a module go through Spark in one job, so that
+each can still be a test of its own.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import YEAR, Table
+from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.published_csv import PublishedCsv, read_blocks
+from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
+
+CPF_KEY: Final = "a key for tests, of more than thirty-two characters"
+
+RawRow = Mapping[str, str | int | None]
+
+_FIRST_LINE: Final = 2
+_FIRST_YEAR: Final = 2008
+_LAST_YEAR: Final = 2017
+
+_REIMBURSEMENT: Final[RawRow] = {
+    "bugged_date": "0",
+    "receipt_date": "2013-03-27 00:00:00",
+    "deputy_id": "4242",
+    "political_party": "PSB",
+    "state_code": "SP",
+    "deputy_name": "Fulana De Tal",
+    "receipt_social_security_number": "",
+    "receipt_description": "Fuels and lubricants.",
+    "establishment_name": "AUTO POSTO FICTÍCIO LTDA",
+    "receipt_value": "70",
+}
+
+_REFUND: Final[RawRow] = {
+    **dict.fromkeys(kaggle_refunds.CSV.columns, ""),
+    "deputy_name": "FULANA DE TAL",
+    "deputy_state": "TO",
+    "political_party": "DEM",
+    "refund_description": "FUEL COSTS",
+    "company_name": "AUTO POSTO FICTÍCIO LTDA",
+    "refund_date": "2016-07-29T00:00:00",
+    "refund_value": "937.63",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A published row, told by the fields that matter, and the fields that must come of it."""
+
+    must: str
+    given: RawRow
+    expected: Mapping[str, object]
+
+    def __str__(self) -> str:
+        return self.must
+
+
+def reimbursement(**fields: str | int | None) -> RawRow:
+    """A line of Kaggle's reimbursements, filed under the year of its date unless `year` is given."""
+    row = {**_REIMBURSEMENT, **fields}
+    text = str(row["receipt_date"])[:4]
+    readable = text.isascii() and text.isdigit() and _FIRST_YEAR <= int(text) <= _LAST_YEAR
+    return {YEAR: int(text) if readable else 2013, **row}
+
+
+def refund(**fields: str | int | None) -> RawRow:
+    """A line of Kaggle's refunds, all of which are of 2016."""
+    return {YEAR: kaggle_refunds.REFUNDS_YEAR, **_REFUND, **fields}
+
+
+def raw_reimbursements(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
+    """Rows of raw.kaggle_reimbursements, on lines 2 and following unless they say otherwise."""
+    return _frame(spark, kaggle_reimbursements.TABLE, rows)
+
+
+def raw_refunds(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
+    """Rows of raw.kaggle_refunds, on lines 2 and following unless they say otherwise."""
+    return _frame(spark, kaggle_refunds.TABLE, rows)
+
+
+def stage_reimbursements(raw: DataFrame, cpf_key: str = CPF_KEY) -> DataFrame:
+    """What staging makes of the readable rows."""
+    return stg_kaggle_reimbursements.transform(
+        _readable(stg_kaggle_reimbursements.judge(raw)), source_file="deputies_dataset.csv", cpf_key=cpf_key
+    )
+
+
+def stage_refunds(raw: DataFrame) -> DataFrame:
+    """What staging makes of the readable rows."""
+    return stg_kaggle_refunds.transform(
+        _readable(stg_kaggle_refunds.judge(raw)), source_file="dirty_deputies_v2.csv", cpf_key=CPF_KEY
+    )
+
+
+def by_line(rows: DataFrame) -> dict[int, Row]:
+    """The rows by their line in the file."""
+    return {row["source_line"]: row for row in rows.collect()}
+
+
+def by_case(cases: Sequence[Case], rows: DataFrame) -> dict[str, Row]:
+    """For each case what became of its row; rejected ones are missing."""
+    found = by_line(rows)
+    return {case.must: found[line] for line, case in enumerate(cases, _FIRST_LINE) if line in found}
+
+
+def outcome(case: Case, row: Row) -> dict[str, object]:
+    """Of the row that came of a case, the fields that the case speaks of."""
+    return {name: row[name] for name in case.expected}
+
+
+def lines_of(source: PublishedCsv, content: bytes) -> pa.Table:
+    """The lines of a published file, as the lake's own reader splits them."""
+    stream = io.BufferedReader(io.BytesIO(content))
+    return pa.concat_tables(read_blocks(stream, source.file_names[0], source))
+
+
+def loaded(spark: SparkSession, lines: pa.Table, folder: Path) -> DataFrame:
+    """Lines that Spark reads from a file, as it does in the lake."""
+    path = folder / "lines.parquet"
+    pq.write_table(lines, path)
+    return spark.read.parquet(str(path))
+
+
+def published(spark: SparkSession, source: PublishedCsv, content: bytes, folder: Path) -> DataFrame:
+    """The raw table of a published file."""
+    return loaded(spark, lines_of(source, content), folder)
+
+
+def _readable(judged: DataFrame) -> DataFrame:
+    return judged.where(F.col("rejection_reason").isNull())
+
+
+def _frame(spark: SparkSession, contract: Table, rows: Sequence[RawRow]) -> DataFrame:
+    ours = {"unreadable_text": None, "unreadable_reason": None}
+    whole = [{**ours, "source_line": line, **row} for line, row in enumerate(rows, _FIRST_LINE)]
+    schema = ", ".join(f"{column.name} {column.type}" for column in contract.columns)
+    return spark.createDataFrame([tuple(row[name] for name in contract.column_names) for row in whole], schema)

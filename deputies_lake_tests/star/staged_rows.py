@@ -1,0 +1,99 @@
+"""Staged rows for the tests of the star: ordinary ones of which a test changes what it is about. Nobody is real."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from deputies_lake.contracts import Table
+from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
+
+StagedRow = Mapping[str, object]
+
+_EXPENSE: Final[StagedRow] = {
+    "year": 2013,
+    "receipt_date": date(2013, 3, 27),
+    "deputy_id": "4242",
+    "deputy_name": "Fulana De Tal",
+    "is_leadership": False,
+    "party_label": "PSB",
+    "state_code": "SP",
+    "expense_category_label": "Fuels and lubricants.",
+    "expense_category_id": "3",
+    "supplier_id": "11222333000181",
+    "supplier_id_kind": "cnpj",
+    "supplier_token": "11222333000181",
+    "supplier_name": "AUTO POSTO FICTÍCIO LTDA",
+    "document_amount": Decimal("70.00"),
+    "source_file": "deputies_dataset.csv",
+}
+
+_REFUND: Final[StagedRow] = {
+    **{column.name: None for column in stg_kaggle_refunds.TABLE.columns},
+    "year": 2016,
+    "deputy_name": "FULANA DE TAL",
+    "is_leadership": False,
+    "party_label": "PSB",
+    "expense_category_label": "FUEL COSTS",
+    "supplier_id_kind": "none",
+    "supplier_token": "AUTO POSTO",
+    "supplier_name": "AUTO POSTO",
+    "refund_amount": Decimal("70.00"),
+    "source_file": "dirty_deputies_v2.csv",
+}
+
+LEADERSHIP: Final[StagedRow] = {
+    "deputy_id": "9001",
+    "deputy_name": "Liderança Do Psol",
+    "is_leadership": True,
+    "party_label": "SEM PARTIDO ASSOCIADO",
+    "state_code": None,
+}
+FORMER_DEPUTY: Final[StagedRow] = {
+    "deputy_id": "77",
+    "deputy_name": "Fulano De Tal",
+    "is_leadership": False,
+    "party_label": "SEM PARTIDO ASSOCIADO",
+    "state_code": None,
+}
+WITHOUT_ID: Final[StagedRow] = {
+    "supplier_id": None,
+    "supplier_id_kind": "none",
+    "supplier_token": "CELULAR FUNCIONAL",
+    "supplier_name": "Celular Funcional",
+}
+UNMAPPED: Final[StagedRow] = {"expense_category_id": None, "expense_category_label": "Space travel"}
+
+
+def expenses(spark: SparkSession, *changes: StagedRow) -> DataFrame:
+    """Rows of stg_kaggle_reimbursements, one for each of the changes to an ordinary one."""
+    rows = [
+        {**_EXPENSE, "expense_key": f"{number:016x}-1", "source_line": number, **change}
+        for number, change in enumerate(changes, 2)
+    ]
+    return frame(spark, stg_kaggle_reimbursements.TABLE, rows)
+
+
+def refunds(spark: SparkSession, *changes: StagedRow) -> DataFrame:
+    """Rows of stg_kaggle_refunds, one for each of the changes to an ordinary one."""
+    rows = [
+        {**_REFUND, "refund_key": f"{number:016x}-1", "source_line": number, **change}
+        for number, change in enumerate(changes, 2)
+    ]
+    return frame(spark, stg_kaggle_refunds.TABLE, rows)
+
+
+def frame(spark: SparkSession, contract: Table, rows: Sequence[StagedRow]) -> DataFrame:
+    schema = ", ".join(f"{column.name} {column.type}" for column in contract.columns)
+    return spark.createDataFrame([tuple(row[name] for name in contract.column_names) for row in rows], schema)
+
+
+def contract_of(table: Table) -> list[tuple[str, str]]:
+    """Names and types of a contract's columns in their order, as a frame's `dtypes` has them."""
+    return [(column.name, column.type) for column in table.columns]
+
+
+def nulls_in_required(table: Table, rows: Sequence[Row]) -> set[str]:
+    return {name for row in rows for name in table.required if row[name] is None}

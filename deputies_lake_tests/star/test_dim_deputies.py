@@ -1,0 +1,116 @@
+"""Deputies and leadership offices: one member per number, with the latest known of each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+from pyspark.sql import Row, SparkSession
+
+from deputies_lake.star import dim_deputies
+from deputies_lake_tests.star.staged_rows import (
+    FORMER_DEPUTY,
+    LEADERSHIP,
+    StagedRow,
+    contract_of,
+    expenses,
+    nulls_in_required,
+)
+
+TABLE: Final = dim_deputies.TABLE
+
+
+def moved(year: int, name: str, party: str, state: str | None) -> StagedRow:
+    return {"deputy_id": "1", "year": year, "deputy_name": name, "party_label": party, "state_code": state}
+
+
+ROWS: Final[tuple[StagedRow, ...]] = (
+    # In an order in which neither the first nor the last row is the latest.
+    moved(2012, "Fulana", "PSB", "SP"),
+    moved(2015, "Fulana Nova", "PT", "RJ"),
+    moved(2013, "Fulana Zuleide", "PV", "TO"),
+    {"deputy_id": "2", "year": 2014, "state_code": "BA"},
+    {"deputy_id": "2", "year": 2015, "state_code": None},
+    {"deputy_id": "3", "year": 2014, "deputy_name": "Beltrana A", "party_label": "DEM", "state_code": "AC"},
+    {"deputy_id": "3", "year": 2014, "deputy_name": "Beltrana B", "party_label": "PSDB", "state_code": "TO"},
+    {"deputy_id": "03", "deputy_name": "Outra Pessoa"},
+    LEADERSHIP,
+    {**LEADERSHIP, "deputy_id": "5", "year": 2016},
+    {"deputy_id": "5", "deputy_name": "Sicrano", "year": 2012},
+    FORMER_DEPUTY,
+)
+
+
+@pytest.fixture(scope="module")
+def members(spark: SparkSession) -> dict[str, Row]:
+    rows = dim_deputies.transform(expenses(spark, *ROWS)).collect()
+    found = {row["deputy_id"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:
+    assert dim_deputies.transform(expenses(spark)).dtypes == contract_of(TABLE)
+
+
+def test_required_columns_are_never_null(members: Mapping[str, Row]) -> None:
+    assert nulls_in_required(TABLE, [*members.values()]) == set()
+
+
+def test_each_number_is_one_member_with_a_key_of_its_own(members: Mapping[str, Row]) -> None:
+    assert members.keys() == {"1", "2", "3", "03", "5", "77", "9001", "UNKNOWN"}
+    assert len({row["deputy_key"] for row in members.values()}) == len(members)
+
+
+@pytest.mark.parametrize(
+    ("column", "latest"), [("deputy_name", "Fulana Nova"), ("party_label", "PT"), ("state_code", "RJ")]
+)
+def test_the_latest_years_value_is_shown(column: str, latest: str, members: Mapping[str, Row]) -> None:
+    assert members["1"][column] == latest
+
+
+def test_first_and_last_year_are_the_years_with_an_expense(members: Mapping[str, Row]) -> None:
+    assert (members["1"]["first_year"], members["1"]["last_year"]) == (2012, 2015)
+
+
+def test_a_state_that_is_missing_later_does_not_hide_the_known_one(members: Mapping[str, Row]) -> None:
+    assert members["2"]["state_code"] == "BA"
+
+
+@pytest.mark.parametrize(
+    ("column", "last"), [("deputy_name", "Beltrana B"), ("party_label", "PSDB"), ("state_code", "TO")]
+)
+def test_of_two_values_in_one_year_the_last_by_alphabet_is_shown(
+    column: str, last: str, members: Mapping[str, Row]
+) -> None:
+    assert members["3"][column] == last
+
+
+def test_the_order_of_the_rows_does_not_matter(spark: SparkSession, members: Mapping[str, Row]) -> None:
+    rows = dim_deputies.transform(expenses(spark, *reversed(ROWS))).collect()
+    assert {row["deputy_id"]: row for row in rows} == members
+
+
+def test_a_deputy_is_a_deputy(members: Mapping[str, Row]) -> None:
+    assert members["1"]["payer_kind"] == "deputy"
+
+
+def test_a_leadership_office_is_one_and_has_no_state(members: Mapping[str, Row]) -> None:
+    office = members["9001"]
+    assert (office["payer_kind"], office["state_code"]) == ("leadership", None)
+
+
+def test_a_former_deputy_without_a_state_is_a_deputy(members: Mapping[str, Row]) -> None:
+    assert members["77"]["payer_kind"] == "deputy"
+
+
+def test_a_number_that_was_ever_a_deputys_is_no_office(members: Mapping[str, Row]) -> None:
+    assert members["5"]["payer_kind"] == "deputy"
+
+
+def test_there_is_a_member_for_an_unknown_deputy(members: Mapping[str, Row]) -> None:
+    unknown = members["UNKNOWN"]
+    assert (unknown["payer_kind"], unknown["state_code"], unknown["first_year"]) == ("unknown", None, None)
+
+
+def test_without_expenses_only_the_unknown_member_is_there(spark: SparkSession) -> None:
+    assert [row["deputy_id"] for row in dim_deputies.transform(expenses(spark)).collect()] == ["UNKNOWN"]

@@ -1,0 +1,313 @@
+"""The code location loads in every environment, without a network, and every asset tells all that is known of it."""
+
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster_aws.emr.pyspark_step_launcher import EmrPySparkStepLauncher
+
+from deputies_lake.checks.predicates import checks_of
+from deputies_lake.contracts import Table
+from deputies_lake.definitions import build_definitions
+from deputies_lake.environments import VARIABLES, Environment
+from deputies_lake.quota_years import current_year
+from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
+from deputies_lake.staging import rejected_rows, stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.star import (
+    dim_dates,
+    dim_deputies,
+    dim_expense_categories,
+    dim_parties,
+    dim_states,
+    dim_suppliers,
+    fct_expenses,
+)
+
+CONTRACTS: Mapping[dg.AssetKey, Table] = {
+    dg.AssetKey([module.TABLE.layer, module.TABLE.name]): module.TABLE
+    for module in (
+        kaggle_reimbursements,
+        kaggle_refunds,
+        stg_kaggle_reimbursements,
+        stg_kaggle_refunds,
+        rejected_rows,
+        dim_dates,
+        dim_deputies,
+        dim_parties,
+        dim_states,
+        dim_suppliers,
+        dim_expense_categories,
+        fct_expenses,
+    )
+}
+
+BY_YEAR = {"staging/stg_kaggle_reimbursements", "staging/rejected_rows", "star/fct_expenses"}
+
+# What comes from no column: a raw table's own columns come from its file, the calendar is computed, reference tables
+# ship with the package, and where a row came from is known of the file.
+WITHOUT_LINEAGE = {
+    *(f"raw/{name}.*" for name in ("kaggle_reimbursements", "kaggle_refunds")),
+    "staging/rejected_rows.*",
+    "staging/stg_kaggle_reimbursements.source_file",
+    "staging/stg_kaggle_refunds.source_file",
+    "staging/stg_kaggle_refunds.year",
+    "star/dim_dates.*",
+    "star/dim_states.state_name",
+    "star/dim_states.region_pt",
+    "star/dim_states.region_en",
+    "star/dim_expense_categories.name_pt",
+    "star/dim_expense_categories.name_en",
+    "star/dim_expense_categories.group_pt",
+    "star/dim_expense_categories.group_en",
+    "star/dim_expense_categories.note",
+    "star/fct_expenses.source_code",
+}
+
+JOBS = {"lake", "raw", "expenses"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No network, no other program, no variables that set something, and a directory in which nothing is."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("definitions must load without a network and without starting a program")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for call in ("connect", "connect_ex", "bind"):
+            patch.setattr(socket.socket, call, refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        patch.setattr(subprocess, "Popen", refuse)
+        for name in (*VARIABLES, "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"):
+            patch.delenv(name, raising=False)
+        patch.chdir(tmp_path_factory.mktemp("empty"))
+        yield
+
+
+@pytest.fixture(scope="module", params=list(Environment))
+def environment(request: pytest.FixtureRequest) -> Environment:
+    found: Environment = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def definitions(environment: Environment) -> dg.Definitions:
+    return build_definitions(environment.value)
+
+
+@pytest.fixture(scope="module")
+def specs() -> Mapping[dg.AssetKey, dg.AssetSpec]:
+    return {spec.key: spec for spec in build_definitions("local").resolve_all_asset_specs()}
+
+
+@pytest.fixture(params=list(CONTRACTS), ids=lambda key: key.to_user_string())
+def contract(request: pytest.FixtureRequest) -> Table:
+    return CONTRACTS[request.param]
+
+
+@pytest.fixture
+def spec(contract: Table, specs: Mapping[dg.AssetKey, dg.AssetSpec]) -> dg.AssetSpec:
+    return specs[dg.AssetKey([contract.layer, contract.name])]
+
+
+def schema_of(spec: dg.AssetSpec) -> dg.TableSchema:
+    schema: Any = spec.metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    return schema
+
+
+def lineage_of(spec: dg.AssetSpec) -> Mapping[str, Sequence[dg.TableColumnDep]]:
+    lineage: Any = spec.metadata["dagster/column_lineage"]
+    assert isinstance(lineage, dg.TableColumnLineage)
+    return lineage.deps_by_column
+
+
+# every environment
+
+
+def test_definitions_are_loadable(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_loading_definitions_makes_no_file(environment: Environment) -> None:
+    build_definitions(environment.value)
+    assert list(Path().iterdir()) == []
+
+
+def test_the_assets_are_the_same_in_every_environment(definitions: dg.Definitions) -> None:
+    assert {spec.key for spec in definitions.resolve_all_asset_specs()} == set(CONTRACTS)
+
+
+def test_the_jobs_are_the_same_in_every_environment(definitions: dg.Definitions) -> None:
+    assert {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")} == JOBS
+
+
+def test_every_resource_is_there_in_every_environment(definitions: dg.Definitions) -> None:
+    assert set(definitions.resources or {}) == {"lake", "files", "pyspark", "settings", "pyspark_step_launcher"}
+
+
+def launcher_of(definitions: dg.Definitions) -> Any:
+    """What a run gets to launch its steps with."""
+    with dg.build_resources({"launcher": (definitions.resources or {})["pyspark_step_launcher"]}) as resources:
+        return resources.launcher
+
+
+def test_local_steps_are_launched_by_nothing() -> None:
+    assert launcher_of(build_definitions("local")) is None
+
+
+@pytest.mark.filterwarnings("ignore:StepLauncher is superseded")
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_other_steps_are_launched_on_emr_from_their_environments_bucket(environment: str) -> None:
+    launcher = launcher_of(build_definitions(environment))
+    assert isinstance(launcher, EmrPySparkStepLauncher)
+    assert launcher.staging_bucket == f"deputies-lake-{environment}-artifacts"
+
+
+def test_a_steps_process_is_the_runs_process(definitions: dg.Definitions) -> None:
+    assert definitions.executor is dg.in_process_executor
+
+
+def test_no_secret_is_in_a_resource_that_the_ui_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPUTIES_LAKE_CPF_KEY", "nobody may see this")
+    assert "nobody may see this" not in repr(build_definitions("prod").resources)
+
+
+def test_an_unknown_environment_does_not_load() -> None:
+    with pytest.raises(ValueError, match="set it to one of: local, staging, prod"):
+        build_definitions("production")
+
+
+# every asset
+
+
+def test_an_asset_is_grouped_by_its_layer(spec: dg.AssetSpec, contract: Table) -> None:
+    assert (spec.group_name, spec.tags["layer"]) == (contract.layer, contract.layer)
+
+
+def test_an_asset_has_an_owner(spec: dg.AssetSpec) -> None:
+    assert spec.owners
+
+
+def test_an_asset_says_how_it_is_kept_and_computed(spec: dg.AssetSpec, contract: Table) -> None:
+    assert spec.kinds == {"iceberg", "csv" if contract.layer == "raw" else "pyspark"}
+
+
+def test_an_asset_is_described_in_both_languages_with_its_grain(spec: dg.AssetSpec, contract: Table) -> None:
+    assert spec.description == f"{contract.en}\n\n{contract.pt}\n\n**Grain:** {contract.grain}."
+
+
+def test_the_two_languages_are_two(contract: Table) -> None:
+    texts = [(contract.pt, contract.en), *((column.pt, column.en) for column in contract.columns)]
+    assert [pair for pair in texts if not all(pair) or pair[0] == pair[1]] == []
+
+
+def test_an_asset_names_its_table(spec: dg.AssetSpec, contract: Table) -> None:
+    assert spec.metadata["dagster/table_name"] == f"{contract.layer}.{contract.name}"
+
+
+def test_an_assets_columns_are_its_tables(spec: dg.AssetSpec, contract: Table) -> None:
+    assert [(column.name, column.type) for column in schema_of(spec).columns] == [
+        (column.name, column.type) for column in contract.columns
+    ]
+
+
+def test_every_column_is_described_in_both_languages(spec: dg.AssetSpec, contract: Table) -> None:
+    described = {column.name: column.description or "" for column in schema_of(spec).columns}
+    assert [c.name for c in contract.columns if c.pt not in described[c.name] or c.en not in described[c.name]] == []
+
+
+def test_a_column_says_whether_it_may_be_null(spec: dg.AssetSpec, contract: Table) -> None:
+    nullable = [column.name for column in schema_of(spec).columns if column.constraints.nullable]
+    assert nullable == [column.name for column in contract.columns if column.nullable]
+
+
+def test_only_a_key_of_one_column_is_unique(spec: dg.AssetSpec, contract: Table) -> None:
+    unique = tuple(column.name for column in schema_of(spec).columns if column.constraints.unique)
+    assert unique == (contract.key if len(contract.key) == 1 else ())
+
+
+def test_lineage_names_columns_that_exist(spec: dg.AssetSpec) -> None:
+    named = {(dep.asset_key, dep.column_name) for deps in lineage_of(spec).values() for dep in deps}
+    assert [(key, column) for key, column in named if column not in CONTRACTS[key].column_names] == []
+
+
+def test_lineage_names_only_what_the_asset_depends_on(spec: dg.AssetSpec) -> None:
+    named = {dep.asset_key for deps in lineage_of(spec).values() for dep in deps}
+    assert named <= {dep.asset_key for dep in spec.deps}
+
+
+def test_every_column_has_its_lineage_but_those_that_come_from_no_column(spec: dg.AssetSpec, contract: Table) -> None:
+    asset = spec.key.to_user_string()
+    lacking = {column.name for column in contract.columns if not lineage_of(spec).get(column.name)}
+    exempt = {name.partition(".")[2] for name in WITHOUT_LINEAGE if name.startswith(f"{asset}.")}
+    assert lacking == (set(contract.column_names) if exempt == {"*"} else exempt)
+
+
+def test_an_asset_depends_on_tables_of_the_layers_before(spec: dg.AssetSpec, contract: Table) -> None:
+    order = ["raw", "staging", "star", "serving"]
+    layers = {dep.asset_key.path[0] for dep in spec.deps}
+    # The fact's keys must have their members: it comes after the dimensions of its own layer.
+    allowed = order[: order.index(contract.layer)] + (["star"] if contract.name.startswith("fct_") else [])
+    assert layers <= set(allowed)
+
+
+def test_the_fact_depends_on_each_dimension_it_refers_to(specs: Mapping[dg.AssetKey, dg.AssetSpec]) -> None:
+    spec = specs[dg.AssetKey(["star", "fct_expenses"])]
+    referred = {dg.AssetKey(["star", reference.table]) for reference in fct_expenses.TABLE.references}
+    assert referred <= {dep.asset_key for dep in spec.deps}
+
+
+def test_a_reference_leads_to_the_key_of_its_dimension(contract: Table) -> None:
+    keys = {r.column: CONTRACTS[dg.AssetKey(["star", r.table])].key for r in contract.references}
+    assert keys == {column: (column,) for column in keys}
+
+
+def test_an_asset_of_years_has_a_partition_for_each_from_2008_on(spec: dg.AssetSpec) -> None:
+    years = [str(year) for year in range(2008, current_year() + 1)]
+    partitions = spec.partitions_def
+    keys = list(partitions.get_partition_keys()) if partitions else []
+    assert keys == (years if spec.key.to_user_string() in BY_YEAR else [])
+
+
+def test_an_asset_of_years_is_stored_by_year(spec: dg.AssetSpec, contract: Table) -> None:
+    assert contract.partitioned or spec.partitions_def is None
+
+
+def test_an_asset_has_the_checks_of_its_contract(specs: Mapping[dg.AssetKey, dg.AssetSpec], contract: Table) -> None:
+    key = dg.AssetKey([contract.layer, contract.name])
+    graph = build_definitions("local").resolve_asset_graph()
+    checks = {check: graph.get_check_spec(check).blocking for check in graph.get_check_keys_for_assets({key})}
+    assert checks == {dg.AssetCheckKey(key, check.name): check.blocking for check in checks_of(contract)}
+
+
+def test_an_asset_is_checked_before_anything_is_built_on_it(contract: Table) -> None:
+    key = dg.AssetKey([contract.layer, contract.name])
+    graph = build_definitions("local").resolve_asset_graph()
+    assert any(graph.get_check_spec(check).blocking for check in graph.get_check_keys_for_assets({key}))
+
+
+def test_a_range_of_years_is_one_run(contract: Table) -> None:
+    graph = build_definitions("local").resolve_asset_graph()
+    policy = graph.get(dg.AssetKey([contract.layer, contract.name])).backfill_policy
+    assert policy == dg.BackfillPolicy.single_run()
+
+
+# jobs
+
+
+@pytest.mark.parametrize(
+    ("job", "layers"), [("lake", {"raw", "staging", "star"}), ("raw", {"raw"}), ("expenses", {"staging", "star"})]
+)
+def test_a_job_is_of_its_layers_assets(job: str, layers: set[str]) -> None:
+    selected = build_definitions("local").resolve_job_def(job).asset_layer.executable_asset_keys
+    assert selected == {key for key in CONTRACTS if key.path[0] in layers}
+
+
+@pytest.mark.parametrize("job", sorted(JOBS))
+def test_a_job_says_what_it_is_for(job: str) -> None:
+    assert build_definitions("local").resolve_job_def(job).description
