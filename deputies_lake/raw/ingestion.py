@@ -6,7 +6,7 @@ driver: parsing takes it a tenth of what it takes Spark, and it numbers the line
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import pyarrow as pa
@@ -76,24 +76,45 @@ def stage_file(
     return manifest, staged
 
 
-class _Writers(ExitStack):
-    """One Parquet file per year, open until all lines are read: the publisher's years may stand in any order."""
+class _Writers:
+    """One Parquet file per year, open until all lines are read: the publisher's years may stand in any order.
+
+    A block is written while the next one is parsed: each takes about half of the time, on a core of its own.
+    """
 
     def __init__(self, table: IcebergTable, prefix: str) -> None:
-        super().__init__()
         self._schema = iceberg.arrow_schema(table)
         self._filesystem, self._folder = iceberg.filesystem_and_path(table, prefix)
         self._writers: dict[int, pq.ParquetWriter] = {}
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> "_Writers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+        for writer in self._writers.values():
+            writer.close()
+        self._wait()
 
     def write(self, block: pa.Table) -> None:
+        self._wait()
+        self._pending = self._thread.submit(self._write, block)
+
+    def _wait(self) -> None:
+        if self._pending:
+            self._pending.result()
+
+    def _write(self, block: pa.Table) -> None:
         block = block.select(self._schema.names).cast(self._schema)
-        for year in pc.unique(block[YEAR]).to_pylist():
-            self._writer(year).write_table(block.filter(pc.equal(block[YEAR], year)))
+        years = pc.unique(block[YEAR]).to_pylist()
+        for year in years:
+            self._writer(year).write_table(block if len(years) == 1 else block.filter(pc.equal(block[YEAR], year)))
 
     def _writer(self, year: int) -> pq.ParquetWriter:
         if year not in self._writers:
             self._filesystem.create_dir(self._folder, recursive=True)
             path = f"{self._folder}/{year}.parquet"
-            writer = pq.ParquetWriter(path, self._schema, filesystem=self._filesystem, compression="zstd")
-            self._writers[year] = self.enter_context(writer)
+            self._writers[year] = pq.ParquetWriter(path, self._schema, filesystem=self._filesystem, compression="zstd")
         return self._writers[year]

@@ -64,7 +64,13 @@ TABLE: Final = Table(
 
 def transform(judged: DataFrame, source: PublishedCsv, source_file: str) -> DataFrame:
     """The rows of a judged raw table that have a `rejection_reason`, with this table's columns."""
-    line_again = F.to_csv(F.struct(*source.columns), {"emptyValue": ""})
+    as_published = {
+        "emptyValue": "",
+        "escape": '"',
+        "ignoreLeadingWhiteSpace": "false",
+        "ignoreTrailingWhiteSpace": "false",
+    }
+    line_again = F.to_csv(F.struct(*source.columns), as_published)
     return judged.where(F.col("rejection_reason").isNotNull()).select(
         YEAR,
         F.lit(source.source_code).alias("source_code"),

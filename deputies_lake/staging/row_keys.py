@@ -13,9 +13,8 @@ from pyspark.sql import functions as F
 def with_row_key(rows: DataFrame, name: str, columns: Sequence[str], near: Sequence[str]) -> DataFrame:
     """`rows` with the key `name`, text such as `9f86d081884c7d65-1`: hash of `columns`, then the occurrence.
 
-    Occurrences are counted among equal hashes, so the key is unique even if two different rows share a hash.
-    Rows are gathered by `near`, a subset of `columns`: it keeps what belongs together in the same files, which
-    compresses better and lets readers skip the rest.
+    Rows are gathered by `near`, a subset of `columns`, and equal ones are counted there: it keeps what belongs
+    together in the same files, which compresses better and lets readers skip the rest.
     """
     hashed = rows.withColumn("_hash", F.xxhash64(*columns))
     equal_rows = Window.partitionBy(*near, "_hash").orderBy("source_line")

@@ -71,7 +71,8 @@ def with_supplier(rows: DataFrame, *, id_text: Column, name: Column, cpf_key: st
     `_number` is what could be read from `id_text`, the id as published; `name` is the supplier's name as published.
     The id keeps its leading zeros, a person's is masked; the token tells suppliers apart; names lose any CPF in them.
     """
-    # Each step is a projection of its own, so that what several need is computed once.
+    # Each step is a projection of its own, so that what several need is computed once. Write the result before
+    # filtering it: Spark would push the filter down and multiply these expressions into each other.
     known = (
         rows.withColumns({"_is_cnpj": _checks(F.col("_number"), _CNPJ_WEIGHTS), "_is_cpf": _is_cpf(F.col("_number"))})
         .withColumn("supplier_id_kind", _kind(id_text))

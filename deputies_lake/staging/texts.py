@@ -23,7 +23,8 @@ def date_of(text: Column) -> Column:
 
     Times are dropped: the publishers write midnight, and summer time made some of it one o'clock.
     """
-    return F.when(F.substring(text, 5, 1) == "-", F.substring(text, 1, 10).cast("date"))
+    has_day = (F.substring(text, 5, 1) == "-") & (F.substring(text, 8, 1) == "-")
+    return F.when(has_day, F.substring(text, 1, 10).cast("date"))
 
 
 def readable_amount(text: Column) -> Column:

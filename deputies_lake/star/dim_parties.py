@@ -101,7 +101,8 @@ def transform(expenses: DataFrame, refunds: DataFrame) -> DataFrame:
     events = frame_of(spark, ("_upper", "_today", "party_event"), _successors())
     attributes = refunds.groupBy(upper.alias("_upper")).agg(*(F.max(c.name).alias(c.name) for c in PARTY_ATTRIBUTES))
     return (
-        mentioned.unionByName(unknown)
+        mentioned.where(F.col("_upper") != UNKNOWN)
+        .unionByName(unknown)
         .join(events, on="_upper", how="left")
         .join(attributes, on="_upper", how="left")
         .select(

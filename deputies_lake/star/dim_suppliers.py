@@ -75,8 +75,11 @@ TABLE: Final = Table(
 
 def transform(expenses: DataFrame) -> DataFrame:
     """From staged expenses (`supplier_*`, `document_amount`): one row per token."""
-    spellings = expenses.groupBy("supplier_token", "supplier_id", "supplier_id_kind", "supplier_name").agg(
-        F.sum(F.abs("document_amount")).cast(MONEY).alias("_spent")
+    # The token decides the id and its kind, so they need not be compared.
+    spellings = expenses.groupBy("supplier_token", "supplier_name").agg(
+        F.first("supplier_id").alias("supplier_id"),
+        F.first("supplier_id_kind").alias("supplier_id_kind"),
+        F.sum(F.abs("document_amount")).cast(MONEY).alias("_spent"),
     )
     suppliers = spellings.groupBy("supplier_token").agg(
         F.first("supplier_id").alias("supplier_id"),
@@ -92,11 +95,15 @@ def transform(expenses: DataFrame) -> DataFrame:
         F.lit("Desconhecido / Unknown").alias("supplier_name"),
         F.lit(0).cast("bigint").alias("spellings"),
     )
-    return suppliers.unionByName(unknown).select(
-        supplier_key(F.col("supplier_token")).alias("supplier_key"),
-        "supplier_id",
-        "supplier_id_kind",
-        F.when(F.col("supplier_id_kind") == "cnpj", F.substring("supplier_id", 1, 8)).alias("supplier_root"),
-        "supplier_name",
-        "spellings",
+    return (
+        suppliers.where(F.col("supplier_token") != UNKNOWN)
+        .unionByName(unknown)
+        .select(
+            supplier_key(F.col("supplier_token")).alias("supplier_key"),
+            "supplier_id",
+            "supplier_id_kind",
+            F.when(F.col("supplier_id_kind") == "cnpj", F.substring("supplier_id", 1, 8)).alias("supplier_root"),
+            "supplier_name",
+            "spellings",
+        )
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import HealthCheck, Phase, settings
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -21,6 +22,14 @@ from deputies_lake.raw.published_csv import PublishedCsv, read_blocks
 from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
 
 CPF_KEY: Final = "a key for tests, of more than thirty-two characters"
+
+in_batches: Final = settings(
+    max_examples=2,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+"""For properties of which each example is a batch of rows and a Spark job: shrinking one would take minutes."""
 
 RawRow = Mapping[str, str | int | None]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,6 +25,7 @@ from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.staging.judged import Judged
 from deputies_lake_tests.staging.raw_rows import (
     RawRow,
+    in_batches,
     lines_of,
     loaded,
     refund,
@@ -178,11 +179,7 @@ def files(source: Source) -> st.SearchStrategy[list[RawRow]]:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.csv.source_code)
-@settings(
-    max_examples=2,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
+@in_batches
 @given(data=st.data())
 def test_whatever_a_file_holds_no_line_and_no_cent_is_lost(
     source: Source, data: st.DataObject, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory

@@ -93,6 +93,7 @@ CASES: Final = (
     attribute("no members are unknown", "party_nmembers", "", "party_members", None),
     attribute("a party's number loses the float's zero", "party_tse", "25.0", "party_number", "25"),
     attribute("a party's number stays as it is", "party_tse", "25", "party_number", "25"),
+    attribute("a party's number of whole tens stays as it is", "party_tse", "50", "party_number", "50"),
     attribute("a party's number that ends with a zero keeps it", "party_tse", "50.0", "party_number", "50"),
     attribute("a party's number of Nan is unknown", "party_tse", "Nan", "party_number", None),
     attribute("a party's Portuguese name", "party_pg", "Democratas", "party_name_pt", "Democratas"),

@@ -7,22 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.staging import tax_ids
 from deputies_lake_tests.staging import check_digits
-from deputies_lake_tests.staging.raw_rows import CPF_KEY
+from deputies_lake_tests.staging.raw_rows import CPF_KEY, in_batches
 
 COMPANY: Final = check_digits.cnpj("012345670001")
 PERSON: Final = check_digits.cpf("012345678")
 BOTH: Final = check_digits.both(317_080)
 MASKED_PERSON: Final = f"***.{PERSON[3:6]}.{PERSON[6:9]}-**"
-
-in_one_job = settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Each example is a batch of ids and a Spark job."""
 
 
 def hmac_sha256(text: str, key: str = CPF_KEY) -> str:
@@ -126,7 +123,7 @@ bases: Final = st.integers(0, 10**12 - 1)
 spellings: Final = st.sampled_from(["{}.0", "{}", "{:014d}", "{:.13e}"])
 
 
-@in_one_job
+@in_batches
 @given(written=st.lists(st.tuples(bases, spellings), min_size=150, max_size=150))
 def test_every_company_is_recognised_however_its_id_is_written(
     spark: SparkSession, written: Sequence[tuple[int, str]]
@@ -136,7 +133,7 @@ def test_every_company_is_recognised_however_its_id_is_written(
     assert {text: row["supplier_id_kind"] for text, row in read_all(spark, expected).items()} == expected
 
 
-@in_one_job
+@in_batches
 @given(nine_digits=st.lists(st.integers(0, 10**9 - 1), min_size=150, max_size=150))
 def test_every_person_is_recognised(spark: SparkSession, nine_digits: Sequence[int]) -> None:
     numbers = [int(check_digits.cpf(f"{base:09d}")) for base in nine_digits]
@@ -144,7 +141,7 @@ def test_every_person_is_recognised(spark: SparkSession, nine_digits: Sequence[i
     assert {text: row["supplier_id_kind"] for text, row in read_all(spark, expected).items()} == expected
 
 
-@in_one_job
+@in_batches
 @given(
     wrong=st.lists(st.tuples(bases, st.integers(0, 13), st.integers(1, 9), st.booleans()), min_size=200, max_size=200)
 )
