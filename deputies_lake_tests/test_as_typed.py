@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -97,11 +96,11 @@ def test_the_documented_sample_is_written(shell: Shell) -> None:
 
 
 @pytest.fixture(scope="module")
-def bad_input(shell: Shell) -> Iterator[Path]:
+def bad_input(shell: Shell) -> Path:
     folder = shell.home / "bad input"
     folder.mkdir()
     (folder / "deputies_dataset.csv").write_text("a;b\n1;2\n")
-    yield folder
+    return folder
 
 
 def test_a_bad_file_is_named_with_its_remedy_and_changes_nothing(demo: str, shell: Shell, bad_input: Path) -> None:

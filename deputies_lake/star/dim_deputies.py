@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column, Table
 from deputies_lake.star.keys import UNKNOWN, deputy_key
+from deputies_lake.star.mentions import mentions
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
 
@@ -99,7 +100,8 @@ def transform(expenses: DataFrame) -> DataFrame:
     def latest(column: str) -> SparkColumn:
         return F.max(F.struct(F.when(F.col(column).isNotNull(), F.col("year")), F.col(column)))[column].alias(column)
 
-    payers = expenses.groupBy("deputy_id").agg(
+    told = mentions(expenses, "deputy_id", "deputy_name", "is_leadership", "party_label", "state_code", "year")
+    payers = told.groupBy("deputy_id").agg(
         latest("deputy_name"),
         F.bool_and("is_leadership").alias("_is_leadership"),
         latest("party_label"),

@@ -12,6 +12,7 @@ from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
 from deputies_lake.star.keys import expense_category_key
 from deputies_lake.star.literals import frame_of
+from deputies_lake.star.mentions import mentions
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
 
@@ -79,19 +80,15 @@ def transform(expenses: DataFrame) -> DataFrame:
     unknown = (None, "Desconhecida", "Unknown", "Desconhecido", "Unknown", None, None)
     reference = frame_of(expenses.sparkSession, (*names, "kaggle_label", "note"), [*known, unknown])
     label = F.col("expense_category_label")
-    unmapped = (
-        expenses.where(F.col("expense_category_id").isNull())
-        .groupBy(label)
-        .agg(F.count("*").alias("_rows"))
-        .select(
-            F.lit(None).cast("string").alias("expense_category_id"),
-            label.alias("name_pt"),
-            label.alias("name_en"),
-            F.lit("Sem código").alias("group_pt"),
-            F.lit("Without a code").alias("group_en"),
-            label.alias("kaggle_label"),
-            F.lit("Label not in the reference: it loads as itself").alias("note"),
-        )
+    without_code = expenses.where(F.col("expense_category_id").isNull())
+    unmapped = mentions(without_code, "expense_category_label").select(
+        F.lit(None).cast("string").alias("expense_category_id"),
+        label.alias("name_pt"),
+        label.alias("name_en"),
+        F.lit("Sem código").alias("group_pt"),
+        F.lit("Without a code").alias("group_en"),
+        label.alias("kaggle_label"),
+        F.lit("Label not in the reference: it loads as itself").alias("note"),
     )
     return reference.unionByName(unmapped).select(
         expense_category_key(F.col("expense_category_id"), F.col("kaggle_label")).alias("expense_category_key"),

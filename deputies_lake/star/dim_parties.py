@@ -14,6 +14,7 @@ from deputies_lake.reference import tables
 from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
 from deputies_lake.star.keys import UNKNOWN, party_key
 from deputies_lake.star.literals import frame_of
+from deputies_lake.star.mentions import mentions
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
 _REFUNDS: Final = "stg_kaggle_refunds"
@@ -90,16 +91,16 @@ def transform(expenses: DataFrame, refunds: DataFrame) -> DataFrame:
     """
     spark = expenses.sparkSession
     upper = F.upper("party_label")
-    mentioned = (
-        expenses.select("party_label")
-        .unionByName(refunds.where(F.col("party_label").isNotNull()).select("party_label"))
-        .groupBy(upper.alias("_upper"))
-        # The spelling of mixed case, where there is one: PCdoB, not PCDOB.
-        .agg(F.max("party_label").alias("party_label"))
+    labels = mentions(expenses, "party_label").unionByName(
+        mentions(refunds.where(F.col("party_label").isNotNull()), "party_label")
     )
+    # The spelling of mixed case, where there is one: PCdoB, not PCDOB.
+    mentioned = labels.groupBy(upper.alias("_upper")).agg(F.max("party_label").alias("party_label"))
     unknown = spark.range(1).select(F.lit(UNKNOWN).alias("_upper"), F.lit(UNKNOWN).alias("party_label"))
     events = frame_of(spark, ("_upper", "_today", "party_event"), _successors())
-    attributes = refunds.groupBy(upper.alias("_upper")).agg(*(F.max(c.name).alias(c.name) for c in PARTY_ATTRIBUTES))
+    names = [column.name for column in PARTY_ATTRIBUTES]
+    told = mentions(refunds, "party_label", *names)
+    attributes = told.groupBy(upper.alias("_upper")).agg(*(F.max(name).alias(name) for name in names))
     return (
         mentioned.where(F.col("_upper") != UNKNOWN)
         .unionByName(unknown)
@@ -115,7 +116,7 @@ def transform(expenses: DataFrame, refunds: DataFrame) -> DataFrame:
             .alias("party_kind"),
             F.coalesce("_today", "party_label").alias("party_label_today"),
             "party_event",
-            *(c.name for c in PARTY_ATTRIBUTES),
+            *names,
         )
     )
 

@@ -12,6 +12,7 @@ from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
 from deputies_lake.star.keys import NO_STATE, UNKNOWN, state_key
 from deputies_lake.star.literals import frame_of
+from deputies_lake.star.mentions import mentions
 
 TABLE: Final = Table(
     layer="star",
@@ -50,7 +51,7 @@ def transform(expenses: DataFrame) -> DataFrame:
     offices = (NO_STATE, "Sem UF (lideranças) / No state (leadership offices)", "Sem região", "No region")
     unknown = (UNKNOWN, "Desconhecida / Unknown", "Desconhecida", "Unknown")
     reference = frame_of(expenses.sparkSession, columns, [*known, offices, unknown])
-    mentioned = expenses.where(F.col("state_code").isNotNull()).groupBy("state_code").agg(F.count("*").alias("_rows"))
+    mentioned = mentions(expenses.where(F.col("state_code").isNotNull()), "state_code")
     unlisted = mentioned.join(reference, on="state_code", how="left_anti").select(
         "state_code",
         F.col("state_code").alias("state_name"),

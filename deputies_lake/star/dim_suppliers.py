@@ -9,7 +9,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import MONEY, Column, Table
+from deputies_lake.contracts import Column, Table
 from deputies_lake.star.keys import UNKNOWN, supplier_key
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
@@ -75,11 +75,10 @@ TABLE: Final = Table(
 
 def transform(expenses: DataFrame) -> DataFrame:
     """From staged expenses (`supplier_*`, `document_amount`): one row per token."""
-    # The token decides the id and its kind, so they need not be compared.
-    spellings = expenses.groupBy("supplier_token", "supplier_name").agg(
-        F.first("supplier_id").alias("supplier_id"),
-        F.first("supplier_id_kind").alias("supplier_id_kind"),
-        F.sum(F.abs("document_amount")).cast(MONEY).alias("_spent"),
+    # In cents: as a number Spark adds them up in place, as a decimal it makes an object of each.
+    cents = (F.abs("document_amount") * 100).cast("bigint")
+    spellings = expenses.groupBy("supplier_token", "supplier_id", "supplier_id_kind", "supplier_name").agg(
+        F.sum(cents).alias("_spent")
     )
     suppliers = spellings.groupBy("supplier_token").agg(
         F.first("supplier_id").alias("supplier_id"),
