@@ -14,6 +14,7 @@ from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
 from selenium.webdriver.support.ui import WebDriverWait
 
 # A table that shows once its layer is unfolded.
@@ -59,15 +60,15 @@ def open_asset_graph(browser: Chrome, url: str) -> list[str]:
     return [node.text for node in _nodes(browser)]
 
 
-def text_of_page(browser: Chrome, url: str, *, until: str) -> str:
-    """All text of a page, once it shows `until`."""
+def wait_for_texts(browser: Chrome, url: str, *texts: str) -> None:
+    """Open a page and wait until it shows all of `texts`; its parts arrive one by one.
+
+    Raises `TimeoutException`, which names what is missing.
+    """
     browser.get(url)
-
-    def text(_: Chrome) -> str:
-        shown: str = browser.find_element(By.TAG_NAME, "body").text
-        return shown if until in shown else ""
-
-    return WebDriverWait(browser, _PATIENCE_SECONDS).until(text)
+    for text in texts:
+        shown = text_to_be_present_in_element((By.TAG_NAME, "body"), text)
+        WebDriverWait(browser, _PATIENCE_SECONDS).until(shown, f"not shown: {text}")
 
 
 def _wait_for(browser: Chrome, title: str) -> WebElement:
