@@ -15,6 +15,7 @@ from deputies_lake.raw.archive import Manifest
 from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake, LakeResource, Published
+from deputies_lake.resources.spark import SparkResource
 
 
 def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) -> dg.AssetsDefinition:
@@ -28,9 +29,12 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
         context: dg.AssetExecutionContext,
         lake: LakeResource,
         files: FilesResource,
+        pyspark: SparkResource,
         pyspark_step_launcher: dg.ResourceParam[Any],
     ) -> Results:
         opened = lake.open()
+        if _spark_follows(context):
+            pyspark.start_meanwhile()
 
         def metadata(published: Published) -> Mapping[str, Any]:
             if not published.data_version:
@@ -42,6 +46,12 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
         )
 
     return ingest
+
+
+def _spark_follows(context: dg.AssetExecutionContext) -> bool:
+    """Whether this run has more steps than those of raw, which need no Spark."""
+    raw = {kaggle_reimbursements.TABLE.name, kaggle_refunds.TABLE.name}
+    return not raw.issuperset(node.name for node in context.job_def.nodes)
 
 
 def _write(

@@ -1,5 +1,7 @@
 """The Spark session, started when a step first asks for it and shared by the whole run."""
 
+import contextlib
+import threading
 from typing import Any
 
 from dagster_pyspark import LazyPySparkResource
@@ -15,6 +17,15 @@ class SparkResource(LazyPySparkResource):
     def spark_session(self) -> Any:
         provide_java()
         return super().spark_session
+
+    def start_meanwhile(self) -> None:
+        """Let the JVM start beside work that needs no Spark. `session` waits for it, and fails if it failed."""
+        threading.Thread(target=self._start, daemon=True).start()
+
+    def _start(self) -> None:
+        # Who asks for the session is told of the failure; a thread has nobody to tell.
+        with contextlib.suppress(Exception):
+            self.session()
 
     def session(self) -> SparkSession:
         session: SparkSession = self.spark_session

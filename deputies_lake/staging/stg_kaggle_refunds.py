@@ -14,6 +14,7 @@ from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
 from deputies_lake.raw.kaggle_refunds import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
+from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import with_row_key
 from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
@@ -140,52 +141,13 @@ TABLE: Final = Table(
             nullable=True,
             example="TO",
         ),
-        Column(
-            name="expense_category_label",
-            pt="categoria como publicada",
-            en="category as published",
-            source=(f"{_RAW}.refund_description",),
-            published="refund_description",
-            example="FLIGHT TICKET",
-        ),
-        Column(
-            name="expense_category_id",
-            pt="código da Câmara (numSubCota); nulo se o rótulo não é conhecido",
-            en="the House's code (numSubCota); null where the label is not known",
-            source=(f"{_RAW}.refund_description",),
-            nullable=True,
-            example="9+999",
-        ),
-        Column(
-            name="supplier_id",
-            pt="CNPJ com os algarismos perdidos recalculados; CPF mascarado; nulo se não publicado",
-            en="CNPJ with its lost digits computed anew; a CPF is masked; null where none was published",
-            source=(f"{_RAW}.company_id",),
-            published="company_id",
-            nullable=True,
-            example="02012862000160",
-        ),
-        Column(
-            name="supplier_id_kind",
-            pt="tipo do identificador: cnpj, cpf, cpf_or_cnpj, functional, invalid ou none",
-            en="what the id is: cnpj, cpf, cpf_or_cnpj, functional, invalid or none",
-            source=(f"{_RAW}.company_id",),
-            example="cnpj",
-        ),
-        Column(
-            name="supplier_token",
-            pt="o que identifica o fornecedor: CNPJ, hash com chave do CPF, ou o nome se não há número",
-            en="what identifies the supplier: CNPJ, keyed hash of a CPF, or the name where there is no id",
-            source=(f"{_RAW}.company_id", f"{_RAW}.company_name"),
-            example="02012862000160",
-        ),
-        Column(
-            name="supplier_name",
-            pt="nome do fornecedor; sequências de onze algarismos ocultas",
-            en="the supplier's name; runs of eleven digits hidden",
-            source=(f"{_RAW}.company_name",),
-            published="company_name",
-            example="AUTO POSTO LTDA",
+        *category_columns(_RAW, "refund_description", "FLIGHT TICKET"),
+        *supplier_columns(
+            _RAW,
+            "company_id",
+            "company_name",
+            repair_pt="com os algarismos perdidos recalculados",
+            repair_en="with its lost digits computed anew",
         ),
         Column(
             name="refund_amount",
@@ -197,15 +159,7 @@ TABLE: Final = Table(
             example="937.63",
         ),
         *PARTY_ATTRIBUTES,
-        Column(name="source_file", pt="arquivo de origem", en="the file it came from", example="dirty_deputies_v2.csv"),
-        Column(
-            name="source_line",
-            type="bigint",
-            pt="linha no arquivo de origem",
-            en="line in that file",
-            source=(f"{_RAW}.source_line",),
-            example="2",
-        ),
+        *place_columns(_RAW, "dirty_deputies_v2.csv"),
     ),
     key=("refund_key",),
     totals=Totals(by=(YEAR, "expense_category_label"), amount="refund_amount"),

@@ -13,6 +13,7 @@ from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
 from deputies_lake.raw.kaggle_reimbursements import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
+from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import with_row_key
 from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
@@ -92,52 +93,13 @@ TABLE: Final = Table(
             nullable=True,
             example="SP",
         ),
-        Column(
-            name="expense_category_label",
-            pt="categoria como publicada",
-            en="category as published",
-            source=(f"{_RAW}.receipt_description",),
-            published="receipt_description",
-            example="Airline tickets",
-        ),
-        Column(
-            name="expense_category_id",
-            pt="código da Câmara (numSubCota); nulo se o rótulo não é conhecido",
-            en="the House's code (numSubCota); null where the label is not known",
-            source=(f"{_RAW}.receipt_description",),
-            nullable=True,
-            example="9+999",
-        ),
-        Column(
-            name="supplier_id",
-            pt="CNPJ com zeros à esquerda; CPF mascarado; nulo se não publicado",
-            en="CNPJ with its leading zeros; a CPF is masked; null where none was published",
-            source=(f"{_RAW}.receipt_social_security_number",),
-            published="receipt_social_security_number",
-            nullable=True,
-            example="03530749000139",
-        ),
-        Column(
-            name="supplier_id_kind",
-            pt="tipo do identificador: cnpj, cpf, cpf_or_cnpj, functional, invalid ou none",
-            en="what the id is: cnpj, cpf, cpf_or_cnpj, functional, invalid or none",
-            source=(f"{_RAW}.receipt_social_security_number",),
-            example="cnpj",
-        ),
-        Column(
-            name="supplier_token",
-            pt="o que identifica o fornecedor: CNPJ, hash com chave do CPF, ou o nome se não há número",
-            en="what identifies the supplier: CNPJ, keyed hash of a CPF, or the name where there is no id",
-            source=(f"{_RAW}.receipt_social_security_number", f"{_RAW}.establishment_name"),
-            example="03530749000139",
-        ),
-        Column(
-            name="supplier_name",
-            pt="nome do fornecedor; sequências de onze algarismos ocultas",
-            en="the supplier's name; runs of eleven digits hidden",
-            source=(f"{_RAW}.establishment_name",),
-            published="establishment_name",
-            example="AUTO POSTO LTDA",
+        *category_columns(_RAW, "receipt_description", "Airline tickets"),
+        *supplier_columns(
+            _RAW,
+            "receipt_social_security_number",
+            "establishment_name",
+            repair_pt="com zeros à esquerda",
+            repair_en="with its leading zeros",
         ),
         Column(
             name="document_amount",
@@ -148,15 +110,7 @@ TABLE: Final = Table(
             published="receipt_value",
             example="70.00",
         ),
-        Column(name="source_file", pt="arquivo de origem", en="the file it came from", example="deputies_dataset.csv"),
-        Column(
-            name="source_line",
-            type="bigint",
-            pt="linha no arquivo de origem",
-            en="line in that file",
-            source=(f"{_RAW}.source_line",),
-            example="2",
-        ),
+        *place_columns(_RAW, "deputies_dataset.csv"),
     ),
     key=("expense_key",),
     totals=Totals(by=(YEAR, "expense_category_label"), amount="document_amount"),
