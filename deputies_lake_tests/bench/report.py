@@ -26,6 +26,11 @@ _PACKAGES: Final = ("dagster", "pyspark", "pyiceberg", "pyarrow", "duckdb")
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+def _collector(options: str) -> str:
+    """The flags that change the speed; the others hold paths of this machine."""
+    return " ".join(option for option in options.split() if option.startswith("-XX:"))
+
+
 def seconds_of_steps(log: str) -> Steps:
     """From Dagster's log: how long each step of the lake took."""
     found = re.findall(r'Finished execution of step "([^"]+)" in ([0-9.hms]+)\.', log)
@@ -76,10 +81,10 @@ def surroundings() -> str:
     spark, plain = load_settings(Environment.LOCAL.value, {}).spark, plain_pyspark.SETTINGS
     facts = {
         "Machine": f"{model[1] if model else platform.machine()}, {len(os.sched_getaffinity(0))} cores, "
-        f"{gibibytes:.0f} GiB, {platform.system()} {platform.release()}; "
+        f"{gibibytes:.0f} GiB, {platform.system()}; "
         f"load average {os.getloadavg()[0]:.1f} at the end",
         "Versions": f"Python {platform.python_version()}, {versions}, {_java_version()}",
-        "Java": f"the lake -Xmx{spark['spark.driver.memory']} {spark['spark.driver.extraJavaOptions']}; "
+        "Java": f"the lake -Xmx{spark['spark.driver.memory']} {_collector(spark['spark.driver.extraJavaOptions'])}; "
         f"plain PySpark -Xmx{plain['spark.driver.memory']} {plain['spark.driver.extraJavaOptions']}; "
         f"predecessor -Xmx{predecessor.SETTINGS['spark.driver.memory']}; "
         f"DuckDB has no Java, its memory_limit is {duckdb_peer.MEMORY_LIMIT}",
