@@ -28,7 +28,7 @@ validate: $(VENV)/installed ## Load the definitions of every environment, withou
 ##@ Work on the code
 
 bench: $(VENV)/installed-dev ## Compare with plain PySpark, the predecessor's way and DuckDB on 3 million rows
-	@$(BIN)/python -m deputies_lake_tests.bench --write deputies_lake/docs/benchmark.md
+	@$(BIN)/python -m deputies_lake_tests.bench --memory --write deputies_lake/docs/benchmark.md
 
 format: $(VENV)/installed-dev ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

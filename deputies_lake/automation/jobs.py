@@ -21,7 +21,7 @@ raw_job: Final = dg.define_asset_job(
 
 expenses_job: Final = dg.define_asset_job(
     name="expenses",
-    selection=dg.AssetSelection.groups("staging", "star") - dg.AssetSelection.groups("raw"),
+    selection=dg.AssetSelection.groups("staging", "star"),
     description="From what raw holds to the fact, for the selected years.",
 )
 
