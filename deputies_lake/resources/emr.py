@@ -3,7 +3,6 @@
 from typing import Any
 
 import dagster as dg
-from dagster_aws.emr import emr_pyspark_step_launcher
 
 from deputies_lake.environments import Settings
 
@@ -12,6 +11,9 @@ def step_launcher(settings: Settings) -> Any:
     """The launcher of an environment: none locally, EMR's elsewhere. Making it calls nothing."""
     if settings.emr is None:
         return dg.ResourceDefinition.none_resource("Steps run in the run's own process.")
+    # It takes a second to import, which a laptop's every command would wait for.
+    from dagster_aws.emr import emr_pyspark_step_launcher
+
     emr = settings.emr
     return emr_pyspark_step_launcher.configured(
         {
