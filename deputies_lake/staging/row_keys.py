@@ -6,21 +6,17 @@ document's id), so none may be dropped. The same file gives the same keys in wha
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
 def with_row_key(rows: DataFrame, name: str, columns: Sequence[str], near: Sequence[str]) -> DataFrame:
-    """`rows` with the key `name`, text such as `9f86d081884c7d65-1`: hash of `columns`, then the occurrence.
+    """`rows` with the key `name` (bigint): XXH64 of the hash of `columns` and the occurrence.
 
     Rows are gathered by `near`, a subset of `columns`, and equal ones are counted there: it keeps what belongs
     together in the same files, which compresses better and lets readers skip the rest.
     """
     hashed = rows.withColumn("_hash", F.xxhash64(*columns))
     equal_rows = Window.partitionBy(*near, "_hash").orderBy("source_line")
-    key = F.concat_ws("-", _hexadecimal(F.col("_hash")), F.row_number().over(equal_rows))
+    key = F.xxhash64("_hash", F.row_number().over(equal_rows))
     return hashed.repartition(*near).withColumn(name, key).drop("_hash")
-
-
-def _hexadecimal(number: Column) -> Column:
-    return F.lower(F.lpad(F.hex(number), 16, "0"))

@@ -93,10 +93,10 @@ TABLE: Final = Table(
         Column(name=YEAR, type="int", pt="ano da cota, sempre 2016", en="quota year, always 2016", example="2016"),
         Column(
             name="refund_key",
-            pt="chave da linha: hash das colunas publicadas e número entre linhas idênticas",
-            en="row key: hash of the published columns and number among identical rows",
+            type="bigint",
+            pt="chave da linha: hash das colunas publicadas e do número entre linhas idênticas",
+            en="row key: hash of the published columns and of the number among identical rows",
             source=tuple(f"{_RAW}.{name}" for name in CSV.columns),
-            example="9f86d081884c7d65-1",
         ),
         Column(
             name="receipt_date",

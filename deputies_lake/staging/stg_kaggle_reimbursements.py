@@ -15,7 +15,7 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import with_row_key
-from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import date_of, is_digits, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "kaggle_reimbursements"
 
@@ -38,10 +38,10 @@ TABLE: Final = Table(
         ),
         Column(
             name="expense_key",
-            pt="chave da linha: hash das colunas publicadas e número entre linhas idênticas",
-            en="row key: hash of the published columns and number among identical rows",
+            type="bigint",
+            pt="chave da linha: hash das colunas publicadas e do número entre linhas idênticas",
+            en="row key: hash of the published columns and of the number among identical rows",
             source=tuple(f"{_RAW}.{name}" for name in CSV.columns),
-            example="9f86d081884c7d65-1",
         ),
         Column(
             name="receipt_date",
@@ -119,16 +119,17 @@ TABLE: Final = Table(
 
 def judge(raw: DataFrame) -> DataFrame:
     """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
-    year = F.substring("receipt_date", 1, 4)
     return raw.withColumn(
         "rejection_reason",
         F.coalesce(
             F.col("unreadable_reason"),
             rejected_where(
-                year != F.col(YEAR).cast("string"), "receipt_date", "does not begin with a year the lake has"
+                ~F.col("receipt_date").startswith(F.col(YEAR).cast("string")),
+                "receipt_date",
+                "does not begin with a year the lake has",
             ),
             rejected_where(~F.col("bugged_date").isin("0", "1"), "bugged_date", "is neither 0 nor 1"),
-            rejected_where(~F.col("deputy_id").rlike("^[0-9]+$"), "deputy_id", "is not a number"),
+            rejected_where(~is_digits(F.col("deputy_id")), "deputy_id", "is not a number"),
             rejected_where(readable_amount(F.col("receipt_value")).isNull(), "receipt_value", "is not an amount"),
         ),
     )

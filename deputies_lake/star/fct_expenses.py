@@ -33,10 +33,10 @@ TABLE: Final = Table(
         ),
         Column(
             name="expense_key",
+            type="bigint",
             pt="chave da linha, a mesma da camada staging",
             en="row key, the same as in the staging layer",
             source=(f"{_EXPENSES}.expense_key",),
-            example="9f86d081884c7d65-1",
         ),
         Column(
             name="date_key",

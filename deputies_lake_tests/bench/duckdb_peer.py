@@ -186,7 +186,7 @@ STAGING: Final = """
     )
     SELECT
         quota_year AS year,
-        format('{{:016x}}-{{}}', row_hash, occurrence) AS expense_key,
+        (hash(row_hash, occurrence) >> 1)::BIGINT AS expense_key,
         CASE WHEN bugged_date = '0' AND receipt_date[5] = '-' THEN receipt_date[:10]::DATE END AS receipt_date,
         deputy_id,
         trim(suppliers.deputy_name) AS deputy_name,

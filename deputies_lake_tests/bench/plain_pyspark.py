@@ -18,7 +18,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from deputies_lake.environments import provide_java
+from deputies_lake.java import provide_java
 from deputies_lake_tests.bench import shared
 
 SETTINGS: Final[dict[str, bool | float | int | str | None]] = {
@@ -73,11 +73,10 @@ def staging(spark: SparkSession, csv: Path) -> DataFrame:
     published = spark.read.csv(str(csv), schema=schema, header=True, quote='"', escape='"').fillna("")
     # The years first: then rows are in the order in which they are written, and need no second sort.
     equal_rows = Window.partitionBy("year", "_hash").orderBy("_hash")
-    row_hash = F.lower(F.lpad(F.hex("_hash"), 16, "0"))
     keyed = (
         published.withColumn("year", F.substring("receipt_date", 1, 4).cast("int"))
         .withColumn("_hash", F.xxhash64(*shared.CSV_COLUMNS))
-        .withColumn("expense_key", F.concat_ws("-", row_hash, F.row_number().over(equal_rows)))
+        .withColumn("expense_key", F.xxhash64("_hash", F.row_number().over(equal_rows)))
     )
     state, name, label = F.col("state_code"), F.upper(F.trim("deputy_name")), F.col("receipt_description")
     is_office = name.rlike(shared.OFFICE_NAME) | name.isin(*shared.office_labels())

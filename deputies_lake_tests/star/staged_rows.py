@@ -70,8 +70,7 @@ UNMAPPED: Final[StagedRow] = {"expense_category_id": None, "expense_category_lab
 def expenses(spark: SparkSession, *changes: StagedRow) -> DataFrame:
     """Rows of stg_kaggle_reimbursements, one for each of the changes to an ordinary one."""
     rows = [
-        {**_EXPENSE, "expense_key": f"{number:016x}-1", "source_line": number, **change}
-        for number, change in enumerate(changes, 2)
+        {**_EXPENSE, "expense_key": number, "source_line": number, **change} for number, change in enumerate(changes, 2)
     ]
     return frame(spark, stg_kaggle_reimbursements.TABLE, rows)
 
@@ -79,8 +78,7 @@ def expenses(spark: SparkSession, *changes: StagedRow) -> DataFrame:
 def refunds(spark: SparkSession, *changes: StagedRow) -> DataFrame:
     """Rows of stg_kaggle_refunds, one for each of the changes to an ordinary one."""
     rows = [
-        {**_REFUND, "refund_key": f"{number:016x}-1", "source_line": number, **change}
-        for number, change in enumerate(changes, 2)
+        {**_REFUND, "refund_key": number, "source_line": number, **change} for number, change in enumerate(changes, 2)
     ]
     return frame(spark, stg_kaggle_refunds.TABLE, rows)
 

@@ -35,7 +35,6 @@ from deputies_lake_tests.star.staged_rows import (
 
 TABLE: Final = fct_expenses.TABLE
 SOURCE: Final = "kaggle_reimbursements"
-# Each kind of row by its key.
 ROWS: Final[Mapping[str, StagedRow]] = {
     "ordinary": {},
     "leadership": LEADERSHIP,
@@ -55,16 +54,18 @@ ROWS: Final[Mapping[str, StagedRow]] = {
     "nothing": {"document_amount": Decimal("0.00")},
     "another year": {"year": 2009, "receipt_date": date(2009, 1, 1)},
 }
+KEYS: Final[Mapping[str, int]] = {kind: number for number, kind in enumerate(ROWS)}
 
 
 def staged(spark: SparkSession) -> DataFrame:
-    return expenses(spark, *({"expense_key": key, **row} for key, row in ROWS.items()))
+    return expenses(spark, *({"expense_key": KEYS[kind], **row} for kind, row in ROWS.items()))
 
 
 @pytest.fixture(scope="module")
 def facts(spark: SparkSession) -> dict[str, Row]:
     rows = fct_expenses.transform(staged(spark), source_code=SOURCE).collect()
-    found = {row["expense_key"]: row for row in rows}
+    kinds = {key: kind for kind, key in KEYS.items()}
+    found = {kinds[row["expense_key"]]: row for row in rows}
     assert len(found) == len(rows)
     return found
 
