@@ -60,9 +60,10 @@ def stage_reimbursements(
                     reimbursements.readable(), source_file=reimbursements.file_name, cpf_key=settings.cpf_key()
                 ),
                 years=years,
-                expected=lambda: reimbursements.sums(years),
+                expected=reimbursements.sums,
             )
             staged.append(opened.stage(draft, context.run_id))
+            reimbursements.staged(staged[-1].row_count)
         if selected(context, rejected_rows.TABLE):
             rejected, expected = reimbursements.rejected(), reimbursements.rejected_sums
             # A file that is absent, as the refunds' may be, has no rows to reject.
@@ -104,7 +105,9 @@ def stage_refunds(
             ),
             expected=refunds.sums,
         )
-        return opened.write([draft], context.run_id)
+        staged = opened.stage(draft, context.run_id)
+        refunds.staged(staged.row_count)
+        return opened.publish([staged], context.run_id)
 
     yield from publish(context, [stg_kaggle_refunds.TABLE], write)
 
@@ -118,4 +121,4 @@ def _judged(
     years: Sequence[int] | None = None,
 ) -> Judged:
     manifest = ingestion.published_version(lake, files.open_archive(), raw.CSV, raw.TABLE)
-    return Judged(staging.judge(lake.read(spark, raw.TABLE, years)), raw.CSV, manifest)
+    return Judged(staging.judge(lake.read(spark, raw.TABLE, years)), raw.CSV, manifest, years)

@@ -6,7 +6,7 @@ Shared by the sources; which rows are rejected, and why, is decided by each sour
 from collections.abc import Collection
 from functools import cached_property
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from deputies_lake.checks.audit import Sums
@@ -18,32 +18,36 @@ from deputies_lake.staging import rejected_rows
 class Judged:
     """Rows of raw with their `rejection_reason`, and the manifest of the file they came from.
 
-    Rejections are rare: they are counted while the readable rows are written, so that a file without any is not read
-    a second time to find none.
+    `rows` are those of `years`, or of the whole file. Rejections are rare: when as many rows were staged as the file
+    has, it is not read a second time to find none.
     """
 
-    def __init__(self, rows: DataFrame, source: PublishedCsv, manifest: Manifest) -> None:
+    def __init__(
+        self, rows: DataFrame, source: PublishedCsv, manifest: Manifest, years: Collection[int] | None = None
+    ) -> None:
         self._rows, self._source, self._manifest = rows, source, manifest
-        self._counted: Observation | None = None
+        self._published = manifest.sums(years)
+        self._staged_rows = 0
 
     @property
     def file_name(self) -> str:
         return self._manifest.file_name
 
     def readable(self) -> DataFrame:
-        """To be written before the rejected rows are asked for."""
-        self._counted = Observation()
-        count = F.count("rejection_reason").alias("rejections")
-        return self._rows.observe(self._counted, count).where(F.col("rejection_reason").isNull())
+        return self._rows.where(F.col("rejection_reason").isNull())
+
+    def staged(self, rows: int) -> None:
+        """Take note of how many rows staging made of the readable ones."""
+        self._staged_rows = rows
 
     def rejected(self) -> DataFrame:
         """The rejected rows, as `rejected_rows.TABLE` has them."""
         rows = self._rows.where(F.lit(False)) if self._has_none else self._rows
         return rejected_rows.transform(rows, self._source, self.file_name)
 
-    def sums(self, years: Collection[int] | None = None) -> Sums:
-        """What the file's readable rows, of `years` only where given, must add up to."""
-        return self._manifest.sums(years) - self.rejected_sums
+    def sums(self) -> Sums:
+        """What the readable rows must add up to."""
+        return self._published - self.rejected_sums
 
     @cached_property
     def rejected_sums(self) -> Sums:
@@ -56,4 +60,4 @@ class Judged:
 
     @property
     def _has_none(self) -> bool:
-        return self._counted is not None and self._counted.get["rejections"] == 0
+        return self._staged_rows == self._published.row_count

@@ -62,12 +62,16 @@ def file_of(source: PublishedCsv, rows: Sequence[RawRow]) -> bytes:
     return text.getvalue().encode()
 
 
-def judged_file(spark: SparkSession, rows: Sequence[RawRow], folder: Path) -> Judged:
+def judged_file(
+    spark: SparkSession, rows: Sequence[RawRow], folder: Path, years: Sequence[int] | None = None
+) -> Judged:
     """The judged rows of a file of Kaggle's reimbursements."""
     source = kaggle_reimbursements.CSV
     lines = lines_of(source, file_of(source, rows))
     rows_of_raw = loaded(spark, lines, folder)
-    return Judged(stg_kaggle_reimbursements.judge(rows_of_raw), source, manifest_of(source, lines))
+    if years:
+        rows_of_raw = rows_of_raw.where(F.col(YEAR).isin(list(years)))
+    return Judged(stg_kaggle_reimbursements.judge(rows_of_raw), source, manifest_of(source, lines), years)
 
 
 def sums_of(rows: DataFrame, category: str, amount: str) -> Sums:
@@ -104,8 +108,8 @@ def test_the_readable_rows_must_add_up_to_the_file_without_the_rejected(mixed: J
     )
 
 
-def test_sums_of_some_years_leave_out_the_others(mixed: Judged) -> None:
-    assert mixed.sums([2011]) == Sums({(2011, FUEL): 1}, {(2011, FUEL): Decimal(4)})
+def test_sums_of_some_years_leave_out_the_others(spark: SparkSession, tmp_path: Path) -> None:
+    assert judged_file(spark, MIXED, tmp_path, [2011]).sums() == Sums({(2011, FUEL): 1}, {(2011, FUEL): Decimal(4)})
 
 
 def test_a_rejected_row_counts_although_its_amount_can_not_be_read(mixed: Judged) -> None:
@@ -114,9 +118,15 @@ def test_a_rejected_row_counts_although_its_amount_can_not_be_read(mixed: Judged
     )
 
 
-def test_rejections_counted_while_writing_are_not_forgotten(mixed: Judged) -> None:
-    mixed.readable().collect()
+def test_rejections_are_looked_for_where_fewer_rows_were_staged_than_published(mixed: Judged) -> None:
+    mixed.staged(3)
     assert mixed.rejected_sums.row_count == 3
+
+
+def test_a_row_that_staging_lost_is_not_taken_for_a_rejected_one(spark: SparkSession, tmp_path: Path) -> None:
+    judged = judged_file(spark, [reimbursement(), reimbursement(receipt_value="0")], tmp_path)
+    judged.staged(1)
+    assert (judged.rejected_sums, judged.sums().row_count) == (Sums.none(), 2)
 
 
 def test_a_group_of_which_all_rows_were_rejected_is_not_expected(spark: SparkSession, tmp_path: Path) -> None:
@@ -130,14 +140,14 @@ def test_rejected_rows_name_their_file(mixed: Judged) -> None:
 
 def test_a_file_without_rejections_is_not_read_a_second_time(spark: SparkSession, tmp_path: Path) -> None:
     judged = judged_file(spark, [reimbursement(), reimbursement(receipt_value="0")], tmp_path)
-    judged.readable().collect()
+    judged.staged(2)
     (tmp_path / "lines.parquet").unlink()
     assert judged.rejected().collect() == []
 
 
 def test_a_file_without_rejections_rejects_nothing(spark: SparkSession, tmp_path: Path) -> None:
     judged = judged_file(spark, [reimbursement()], tmp_path)
-    judged.readable().collect()
+    judged.staged(1)
     assert judged.rejected_sums == Sums.none()
 
 
