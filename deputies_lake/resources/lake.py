@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,19 +150,25 @@ class Lake:
 
         Raises `AuditFailedError` with every finding.
         """
+        tables = [self.table(draft.contract) for draft in drafts]
+        # Only now: what one draft reads, another may use, and no table may be younger than what was read.
+        rows = [draft.rows() for draft in drafts]
         # Small tables spend their time planning, not computing: together they keep the cores busy.
         with ThreadPoolExecutor(len(drafts)) as pool:
-            staged = list(pool.map(lambda draft: self.stage(draft, run_id), drafts))
+            staged = list(pool.map(partial(self._stage, run_id), drafts, tables, rows))
         return self.publish(staged, run_id)
 
     def stage(self, draft: Draft, run_id: str) -> Staged:
         """Have Spark write a draft under a fresh prefix."""
+        table = self.table(draft.contract)
+        return self._stage(run_id, draft, table, draft.rows())
+
+    def _stage(self, run_id: str, draft: Draft, table: IcebergTable, transformed: DataFrame) -> Staged:
         contract = draft.contract
-        table = self.table(contract)
         prefix = iceberg.new_prefix(table, run_id)
         counted = Observation()
         # Stamped with field ids last: any later projection would drop them.
-        rows = iceberg.project(draft.rows(), table).observe(counted, F.count(F.lit(1)).alias("rows"))
+        rows = iceberg.project(transformed, table).observe(counted, F.count(F.lit(1)).alias("rows"))
         if contract.partitioned:
             # The copy becomes the directory's name and leaves the file; the year itself must stay in the file.
             writer = rows.withColumn("_year", F.col(YEAR)).write.partitionBy("_year")

@@ -4,7 +4,8 @@ Dimensions are built from all staged years and published before the fact, so tha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Final
 
 import dagster as dg
@@ -33,17 +34,33 @@ from deputies_lake.star import (
     dim_suppliers,
     fct_expenses,
 )
+from deputies_lake.star.mentions import mentions
 
 _EXPENSES: Final = stg_kaggle_reimbursements.TABLE
 _REFUNDS: Final = stg_kaggle_refunds.TABLE
 
-_DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[DataFrame, DataFrame], DataFrame]]]] = {
-    dim_dates.TABLE: ([], lambda expenses, _: dim_dates.transform(expenses.sparkSession)),
-    dim_deputies.TABLE: ([_EXPENSES], lambda expenses, _: dim_deputies.transform(expenses)),
-    dim_parties.TABLE: ([_EXPENSES, _REFUNDS], dim_parties.transform),
-    dim_states.TABLE: ([_EXPENSES], lambda expenses, _: dim_states.transform(expenses)),
-    dim_suppliers.TABLE: ([_EXPENSES], lambda expenses, _: dim_suppliers.transform(expenses)),
-    dim_expense_categories.TABLE: ([_EXPENSES], lambda expenses, _: dim_expense_categories.transform(expenses)),
+_PAYER_COLUMNS: Final = ("year", "deputy_id", "deputy_name", "is_leadership", "party_label", "state_code")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Inputs:
+    """What dimensions are made from. `payers`: each combination of the payer's columns in `expenses`, some thousands.
+
+    Three dimensions need no more than those, and reading them once for all three takes a third of the time.
+    """
+
+    expenses: DataFrame
+    payers: DataFrame
+    refunds: DataFrame
+
+
+_DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[_Inputs], DataFrame]]]] = {
+    dim_dates.TABLE: ([], lambda inputs: dim_dates.transform(inputs.expenses.sparkSession)),
+    dim_deputies.TABLE: ([_EXPENSES], lambda inputs: dim_deputies.transform(inputs.payers)),
+    dim_parties.TABLE: ([_EXPENSES, _REFUNDS], lambda inputs: dim_parties.transform(inputs.payers, inputs.refunds)),
+    dim_states.TABLE: ([_EXPENSES], lambda inputs: dim_states.transform(inputs.payers)),
+    dim_suppliers.TABLE: ([_EXPENSES], lambda inputs: dim_suppliers.transform(inputs.expenses)),
+    dim_expense_categories.TABLE: ([_EXPENSES], lambda inputs: dim_expense_categories.transform(inputs.expenses)),
 }
 
 
@@ -66,14 +83,23 @@ def build_dimensions(
     def write() -> Sequence[Published]:
         spark = pyspark.session()
 
+        @cache
+        def inputs() -> _Inputs:
+            expenses = opened.read(spark, _EXPENSES)
+            payers = mentions(expenses, *_PAYER_COLUMNS).cache()
+            return _Inputs(expenses=expenses, payers=payers, refunds=opened.read(spark, _REFUNDS))
+
         def rows_of(table: Table) -> DataFrame:
             _, transform = _DIMENSIONS[table]
-            return transform(opened.read(spark, _EXPENSES), opened.read(spark, _REFUNDS))
+            return transform(inputs())
 
         drafts = [
             Draft(contract=table, rows=partial(rows_of, table)) for table in _DIMENSIONS if selected(context, table)
         ]
-        return opened.write(drafts, context.run_id)
+        try:
+            return opened.write(drafts, context.run_id)
+        finally:
+            inputs().payers.unpersist()
 
     yield from publish(context, list(_DIMENSIONS), write)
 
