@@ -95,6 +95,13 @@ def test_the_documented_sample_is_written(shell: Shell) -> None:
     assert {file.name for file in folder.iterdir()} == {"deputies_dataset.csv", "dirty_deputies_v2.csv"}
 
 
+def test_the_documented_preparation_keeps_the_classes_of_the_java_that_came_with_pip(shell: Shell) -> None:
+    (line,) = [c for c in commands_in(README) if c.startswith("deputies-lake prepare")]
+    done = shell.run(line)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"[1-9][0-9]+ MiB of classes in ", done.stdout)
+
+
 @pytest.fixture(scope="module")
 def bad_input(shell: Shell) -> Path:
     folder = shell.home / "bad input"

@@ -5,6 +5,7 @@ a check does not believe the engine it checks. It spills to disk, so its memory 
 checks themselves are in `predicates.py`.
 """
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ import duckdb
 
 from deputies_lake.contracts import Table, Totals
 
-MEMORY_LIMIT: Final = "1GB"
+# Enough for any table, since DuckDB goes on on disk. With more it takes longer: fresh memory costs more than the disk.
+MEMORY_LIMIT: Final = "256MB"
 
 Group = tuple[int | str | None, ...]
 
@@ -121,7 +123,11 @@ class AuditFailedError(Exception):
 @contextmanager
 def auditor() -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection of bounded memory, without a progress bar between the lines of a log."""
-    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
+    with (
+        # DuckDB's own choice would be the directory that one happens to be in.
+        tempfile.TemporaryDirectory(prefix="deputies_lake_audit_") as spilled,
+        duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spilled}) as connection,
+    ):
         connection.execute("SET enable_progress_bar = false; SET preserve_insertion_order = false")
         yield connection
 

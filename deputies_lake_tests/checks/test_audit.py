@@ -1,6 +1,8 @@
 """The arithmetic of sums, what an audit looks at, and what is said of one that failed."""
 
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -112,7 +114,17 @@ def test_an_empty_view_has_no_sums() -> None:
 def test_the_auditor_takes_no_more_memory_than_it_may() -> None:
     with auditor() as connection:
         (limit,) = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0]
-    assert limit == "953.6 MiB"
+    assert limit == "244.1 MiB"
+
+
+def test_what_does_not_fit_into_memory_goes_to_a_directory_that_is_removed() -> None:
+    with auditor() as connection:
+        (place,) = connection.sql("SELECT current_setting('temp_directory')").fetchall()[0]
+        assert Path(place).parent == Path(tempfile.gettempdir())
+        # Five million numbers as texts of 40 characters: 200 MB and a hash table over them.
+        groups = "SELECT count(*) FROM (SELECT 1 FROM range(5_000_000) GROUP BY lpad(range::VARCHAR, 40, '0'))"
+        assert connection.sql(groups).fetchall() == [(5_000_000,)]
+    assert not Path(place).exists()
 
 
 def test_the_auditor_is_closed_after_use() -> None:
