@@ -4,6 +4,7 @@ Dimensions are built from all staged years and published before the fact, so tha
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
@@ -81,12 +82,13 @@ def build_dimensions(
     opened = lake.open()
 
     def write() -> Sequence[Published]:
-        spark = pyspark.session()
+        spark, kept = pyspark.session(), ExitStack()
 
         @cache
         def inputs() -> _Inputs:
             expenses = opened.read(spark, _EXPENSES)
             payers = mentions(expenses, *_PAYER_COLUMNS).cache()
+            kept.callback(payers.unpersist)
             return _Inputs(expenses=expenses, payers=payers, refunds=opened.read(spark, _REFUNDS))
 
         def rows_of(table: Table) -> DataFrame:
@@ -96,10 +98,8 @@ def build_dimensions(
         drafts = [
             Draft(contract=table, rows=partial(rows_of, table)) for table in _DIMENSIONS if selected(context, table)
         ]
-        try:
+        with kept:
             return opened.write(drafts, context.run_id)
-        finally:
-            inputs().payers.unpersist()
 
     yield from publish(context, list(_DIMENSIONS), write)
 

@@ -1,0 +1,91 @@
+"""Write, audit, publish: all tables of a step or none, and nothing over what others published meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from deputies_lake import contracts
+from deputies_lake.checks.audit import AuditFailedError
+from deputies_lake.resources import iceberg
+from deputies_lake.resources.iceberg import ConcurrentCommitError
+from deputies_lake.resources.lake import Draft, Lake, MissingTableError
+from deputies_lake_tests.resources.tables import PARTIES
+
+STATES = replace(PARTIES, name="dim_states")
+Party = tuple[int, str]
+
+
+@pytest.fixture
+def lake(root: Path) -> Lake:
+    return Lake(iceberg.local_catalog(root))
+
+
+def parties(spark: SparkSession, rows: Sequence[Party]) -> DataFrame:
+    return spark.createDataFrame(list(rows), "party_key int, name string")
+
+
+def draft(spark: SparkSession, contract: contracts.Table, *rows: Party) -> Draft:
+    return Draft(contract=contract, rows=lambda: parties(spark, rows))
+
+
+def published(lake: Lake, spark: SparkSession, contract: contracts.Table) -> list[Party]:
+    return sorted((row["party_key"], row["name"]) for row in lake.read(spark, contract).collect())
+
+
+def test_all_drafts_of_a_step_are_published(lake: Lake, spark: SparkSession) -> None:
+    done = lake.write([draft(spark, PARTIES, (1, "PT")), draft(spark, STATES, (1, "SP"), (2, "RJ"))], "run")
+    assert [(one.contract.name, one.row_count) for one in done] == [("dim_parties", 1), ("dim_states", 2)]
+    assert lake.overview() == [("star.dim_parties", 1), ("star.dim_states", 2)]
+
+
+def test_a_new_version_replaces_the_old_one(lake: Lake, spark: SparkSession) -> None:
+    lake.write([draft(spark, PARTIES, (1, "PFL"))], "first")
+    lake.write([draft(spark, PARTIES, (2, "DEM"))], "second")
+    assert published(lake, spark, PARTIES) == [(2, "DEM")]
+
+
+def test_one_failed_audit_keeps_all_tables_of_the_step_as_they_were(lake: Lake, spark: SparkSession) -> None:
+    lake.write([draft(spark, PARTIES, (1, "PT")), draft(spark, STATES, (1, "SP"))], "good")
+    with pytest.raises(AuditFailedError, match=r"dim_states\.grain_is_unique") as failed:
+        lake.write([draft(spark, PARTIES, (1, "PL")), draft(spark, STATES, (1, "SP"), (1, "RJ"))], "bad")
+    assert {table for table, of_table in failed.value.findings.items() for f in of_table if not f.passed} == {
+        "dim_states"
+    }
+    assert (published(lake, spark, PARTIES), published(lake, spark, STATES)) == ([(1, "PT")], [(1, "SP")])
+
+
+def test_what_others_published_since_the_input_was_read_is_not_replaced(lake: Lake, spark: SparkSession) -> None:
+    """Drafts may share what the first of them reads: from then on a publication of any of their tables counts."""
+    lake.write([draft(spark, PARTIES, (1, "old")), draft(spark, STATES, (1, "old"))], "before")
+
+    def read_slowly() -> DataFrame:
+        lake.write([draft(spark, STATES, (1, "of another run"))], "meanwhile")
+        return parties(spark, [(1, "late")])
+
+    with pytest.raises(ConcurrentCommitError, match=r"dim_states: the whole table could not be published"):
+        lake.write([Draft(contract=PARTIES, rows=read_slowly), draft(spark, STATES, (1, "late"))], "overtaken")
+    assert published(lake, spark, STATES) == [(1, "of another run")]
+
+
+def test_a_table_that_was_never_published_is_named_with_the_command_to_make_it(lake: Lake, spark: SparkSession) -> None:
+    with pytest.raises(MissingTableError, match=r"star\.dim_parties .* --select star/dim_parties "):
+        lake.read(spark, PARTIES)
+
+
+def test_a_table_that_was_made_but_never_published_is_missing_too(lake: Lake, spark: SparkSession) -> None:
+    lake.table(PARTIES)
+    with pytest.raises(MissingTableError):
+        lake.read(spark, PARTIES)
+
+
+def test_what_readers_have_can_be_audited_again(lake: Lake, spark: SparkSession) -> None:
+    lake.write([draft(spark, PARTIES, (1, "PT"))], "run")
+    again = lake.verify(PARTIES)
+    assert again.row_count == 1
+    assert {finding.check: finding.passed for finding in again.findings} == {
+        "grain_is_unique": True,
+        "required_columns_are_filled": True,
+    }
