@@ -2,7 +2,7 @@
 
 It reads the file again for every table, interprets dates and supplier ids in Python UDFs, makes dimensions with
 distinct(), numbers them with monotonically_increasing_id() and joins the fact to each of them to get those numbers.
-Spark is left at its defaults (200 shuffle partitions, snappy), but given the heap that the others have. Nothing is
+Spark is left at its defaults (200 shuffle partitions, snappy), but given the heap that the plain script has. Nothing is
 checked; a re-run gives other keys; tax ids of persons are not hidden.
 """
 
