@@ -35,20 +35,15 @@ from deputies_lake.star import (
     dim_suppliers,
     fct_expenses,
 )
-from deputies_lake.star.mentions import mentions
+from deputies_lake.star.mentions import payers
 
 _EXPENSES: Final = stg_kaggle_reimbursements.TABLE
 _REFUNDS: Final = stg_kaggle_refunds.TABLE
 
-_PAYER_COLUMNS: Final = ("year", "deputy_id", "deputy_name", "is_leadership", "party_label", "state_code")
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Inputs:
-    """What dimensions are made from. `payers`: each combination of the payer's columns in `expenses`, some thousands.
-
-    Three dimensions need no more than those, and reading them once for all three takes a third of the time.
-    """
+    """What dimensions are made from. Three share `payers`: read once for all, the step takes a quarter less time."""
 
     expenses: DataFrame
     payers: DataFrame
@@ -87,9 +82,9 @@ def build_dimensions(
         @cache
         def inputs() -> _Inputs:
             expenses = opened.read(spark, _EXPENSES)
-            payers = mentions(expenses, *_PAYER_COLUMNS).cache()
-            kept.callback(payers.unpersist)
-            return _Inputs(expenses=expenses, payers=payers, refunds=opened.read(spark, _REFUNDS))
+            shared = payers(expenses).cache()
+            kept.callback(shared.unpersist)
+            return _Inputs(expenses=expenses, payers=shared, refunds=opened.read(spark, _REFUNDS))
 
         def rows_of(table: Table) -> DataFrame:
             _, transform = _DIMENSIONS[table]

@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column, Table
 from deputies_lake.star.keys import UNKNOWN, deputy_key
-from deputies_lake.star.mentions import mentions
 
 _EXPENSES: Final = "stg_kaggle_reimbursements"
 
@@ -93,15 +92,14 @@ TABLE: Final = Table(
 )
 
 
-def transform(expenses: DataFrame) -> DataFrame:
-    """From staged expenses (`year`, `deputy_id` and what they say of the deputy): one row per number."""
+def transform(payers: DataFrame) -> DataFrame:
+    """From what `mentions.payers` makes of staged expenses: one row per number."""
 
     # The text breaks ties, so that equal years give the same name in every run.
     def latest(column: str) -> SparkColumn:
         return F.max(F.struct(F.when(F.col(column).isNotNull(), F.col("year")), F.col(column)))[column].alias(column)
 
-    told = mentions(expenses, "deputy_id", "deputy_name", "is_leadership", "party_label", "state_code", "year")
-    payers = told.groupBy("deputy_id").agg(
+    deputies = payers.groupBy("deputy_id").agg(
         latest("deputy_name"),
         F.bool_and("is_leadership").alias("_is_leadership"),
         latest("party_label"),
@@ -109,7 +107,7 @@ def transform(expenses: DataFrame) -> DataFrame:
         F.min("year").alias("first_year"),
         F.max("year").alias("last_year"),
     )
-    unknown = expenses.sparkSession.range(1).select(
+    unknown = payers.sparkSession.range(1).select(
         F.lit(UNKNOWN).alias("deputy_id"),
         F.lit("Desconhecido / Unknown").alias("deputy_name"),
         F.lit(None).cast("boolean").alias("_is_leadership"),
@@ -117,7 +115,7 @@ def transform(expenses: DataFrame) -> DataFrame:
         *(F.lit(None).alias(name) for name in ("state_code", "first_year", "last_year")),
     )
     kind = F.when(F.col("_is_leadership"), "leadership").when(~F.col("_is_leadership"), "deputy").otherwise("unknown")
-    return payers.unionByName(unknown).select(
+    return deputies.unionByName(unknown).select(
         deputy_key(F.col("deputy_id")).alias("deputy_key"),
         "deputy_id",
         "deputy_name",

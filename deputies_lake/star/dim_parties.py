@@ -84,14 +84,14 @@ TABLE: Final = Table(
 )
 
 
-def transform(expenses: DataFrame, refunds: DataFrame) -> DataFrame:
-    """From staged expenses and refunds (`party_label`, the party attributes): every label either mentions.
+def transform(payers: DataFrame, refunds: DataFrame) -> DataFrame:
+    """From `mentions.payers` and staged refunds (`party_label`, the party attributes): every label either mentions.
 
     Without refunds the attributes are null, nothing else changes.
     """
-    spark = expenses.sparkSession
+    spark = payers.sparkSession
     upper = F.upper("party_label")
-    labels = mentions(expenses, "party_label").unionByName(
+    labels = mentions(payers, "party_label").unionByName(
         mentions(refunds.where(F.col("party_label").isNotNull()), "party_label")
     )
     # The spelling of mixed case, where there is one: PCdoB, not PCDOB.

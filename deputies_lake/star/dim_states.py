@@ -44,14 +44,14 @@ TABLE: Final = Table(
 )
 
 
-def transform(expenses: DataFrame) -> DataFrame:
-    """From staged expenses (`state_code`, `is_leadership`): the reference's states and any other code they mention."""
+def transform(payers: DataFrame) -> DataFrame:
+    """From what `mentions.payers` makes of staged expenses: the reference's states and any other code they mention."""
     columns = ("state_code", "state_name", "region_pt", "region_en")
     known = [tuple(row[c] for c in columns) for row in tables.rows("states")]
     offices = (NO_STATE, "Sem UF (lideranças) / No state (leadership offices)", "Sem região", "No region")
     unknown = (UNKNOWN, "Desconhecida / Unknown", "Desconhecida", "Unknown")
-    reference = frame_of(expenses.sparkSession, columns, [*known, offices, unknown])
-    mentioned = mentions(expenses.where(F.col("state_code").isNotNull()), "state_code")
+    reference = frame_of(payers.sparkSession, columns, [*known, offices, unknown])
+    mentioned = mentions(payers.where(F.col("state_code").isNotNull()), "state_code")
     unlisted = mentioned.join(reference, on="state_code", how="left_anti").select(
         "state_code",
         F.col("state_code").alias("state_name"),
