@@ -179,25 +179,30 @@ def test_a_java_that_fails_is_quoted_and_leaves_nothing(archive: Path, process: 
     assert list(archive.parent.iterdir()) == []
 
 
+# With `-Xshare:on` a Java that can't use the archive does not start.
 STARTS_SPARK = """
+import os, sys
 from pyspark import SparkContext
 from deputies_lake.environments import load_settings
-from deputies_lake.java import end_java
+from deputies_lake.java import end_java, provide_class_archive, provide_java
 from deputies_lake.resources.spark import SparkResource
 
+provide_java()
+provide_class_archive()
+os.environ["SPARK_SUBMIT_OPTS"] = os.environ["SPARK_SUBMIT_OPTS"].replace("spark.jsa", sys.argv[1]) + " -Xshare:on"
 SparkResource(spark_config=dict(load_settings("local").spark)).session()
 java = SparkContext._gateway.proc
-print(open(f"/proc/{java.pid}/maps").read())
+assert java.poll() is None
 end_java()
-assert java.poll() is not None, "Java still runs"
+assert java.poll() == 0, "Java still runs"
 """
 
 
-def test_spark_takes_its_classes_from_the_archive() -> None:
+@pytest.mark.parametrize(("part", "starts"), [("spark.jsa", True), ("missing.jsa", False)])
+def test_spark_takes_its_classes_from_the_archive(part: str, starts: bool) -> None:
     """The real thing: `make test` has prepared it; here it is made where it is missing."""
     provide_java()
-    archive = java.class_archive()
-    if not archive.is_dir():
+    if not java.class_archive().is_dir():
         make_class_archive()
-    done = subprocess.run([sys.executable, "-c", STARTS_SPARK], capture_output=True, text=True, check=True)
-    assert str(archive / "spark.jsa") in done.stdout
+    done = subprocess.run([sys.executable, "-c", STARTS_SPARK, part], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == starts, done.stderr
