@@ -28,7 +28,11 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
         assets=dg.load_assets_from_modules([raw, staging, star]),
         jobs=JOBS,
         resources={
-            "lake": LakeResource(warehouse=settings.warehouse, region=settings.region),
+            "lake": LakeResource(
+                warehouse=settings.warehouse,
+                region=settings.aws.region if settings.aws else "",
+                database_prefix=settings.aws.database_prefix if settings.aws else "",
+            ),
             "files": FilesResource(landing=settings.landing, archive=settings.archive),
             "pyspark": SparkResource(spark_config=dict(settings.spark)),
             "settings": SettingsResource(environment=settings.environment),

@@ -4,7 +4,9 @@ The settings' environment variables are read here and nowhere else (the linter s
 `java.py`. No AWS call: settings of every environment load on any machine, without a network.
 """
 
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,41 +29,121 @@ HOME: Final = "DEPUTIES_LAKE_HOME"
 LANDING: Final = "DEPUTIES_LAKE_LANDING"
 BUCKETS: Final = "DEPUTIES_LAKE_BUCKETS"
 REGION: Final = "AWS_REGION"
+ACCOUNT: Final = "DEPUTIES_LAKE_ACCOUNT"
+OWNER: Final = "DEPUTIES_LAKE_OWNER"
+SUBNETS: Final = "DEPUTIES_LAKE_SUBNETS"
+MAX_UNITS: Final = "DEPUTIES_LAKE_MAX_UNITS"
+POLL_SECONDS: Final = "DEPUTIES_LAKE_POLL_SECONDS"
 CPF_KEY: Final = "DEPUTIES_LAKE_CPF_KEY"
 SPARK_MEMORY: Final = "DEPUTIES_LAKE_SPARK_MEMORY"
-EMR_CLUSTER: Final = "DEPUTIES_LAKE_EMR_CLUSTER"
 DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 VARIABLES: Final[Mapping[str, str]] = {
     ENVIRONMENT: "local, staging or prod; local unless set",
     HOME: "local: the directory of the lake; ./lake unless set",
     LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
-    BUCKETS: "staging, prod: what the buckets' names begin with; deputies-lake-<environment> unless set",
+    ACCOUNT: "staging, prod: the AWS account, 12 digits; nothing is made or removed in any other, nor without it",
     REGION: "staging, prod: the AWS region; sa-east-1 unless set",
-    CPF_KEY: "the secret that hides the tax ids of private persons; local has a public default, the others none",
+    BUCKETS: "staging, prod: what the buckets' names begin with; deputies-lake-<environment>-<account> unless set",
+    OWNER: "staging, prod: whom to ask about a cluster, as its tag; data-platform unless set",
+    SUBNETS: "staging, prod: ids of the subnets for clusters, with commas; the default VPC's unless set",
+    MAX_UNITS: "staging, prod: vCPUs that a cluster never exceeds; 16 in staging, 64 in prod unless set",
+    POLL_SECONDS: "staging, prod: how often a run asks EMR about its step; 15 unless set",
+    CPF_KEY: "local: the secret that hides the tax ids of private persons; elsewhere it is in Secrets Manager",
     SPARK_MEMORY: "local: heap of the Spark driver; 1g unless set",
-    EMR_CLUSTER: "staging, prod: id of the EMR cluster that runs the steps",
 }
 
-
-_CPF_KEY_LENGTH: Final = 32
+# What a cluster must know to come to the same settings. The environment itself is always told.
+_FORWARDED: Final = (LANDING, ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmrSettings:
-    """What the step launcher needs to know. `package` is the versioned code artifact, never a working directory."""
+class ClusterSettings:
+    """What a cluster is made of and when it ends. Capacities are units of one vCPU.
 
-    cluster_id: str
+    The core fleet is on demand: it holds what a job can't lose. The rest, up to `max_units` in all, is spot.
+    """
+
+    core_units: int
+    max_units: int
+    subnets: tuple[str, ...]
+    release_label: str = "emr-7.13.0"
+    # All of the same shape, so that one Spark configuration fits whichever EC2 has to give.
+    instance_types: tuple[str, ...] = ("m6i.xlarge", "m5.xlarge", "m6a.xlarge", "m5a.xlarge")
+    units_per_instance: int = 4
+    step_concurrency: int = 4
+    idle_minutes: int = 20
+    lifetime_hours: int = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsSettings:
+    """An environment's place in AWS. `stack` names the CloudFormation stack, the EMR security configuration and the
+    Athena workgroup, and what else is made begins with it.
+
+    `buckets` is what the buckets' names begin with, `database_prefix` what those of the Glue databases do, one for
+    each layer; `cpf_secret` is the name of a Secrets Manager secret.
+    """
+
+    account: str | None
     region: str
-    staging_bucket: str
-    package: str
+    stack: str
+    buckets: str
+    database_prefix: str
+    cpf_secret: str
+    owner: str
+    cluster: ClusterSettings
+    poll_seconds: float
+    patience_seconds: float = 900.0
+
+    @property
+    def landing_bucket(self) -> str:
+        return f"{self.buckets}-landing"
+
+    @property
+    def raw_bucket(self) -> str:
+        return f"{self.buckets}-raw"
+
+    @property
+    def lake_bucket(self) -> str:
+        return f"{self.buckets}-lake"
+
+    @property
+    def artifacts_bucket(self) -> str:
+        """Code, environments, and what a run and its steps on the cluster tell each other."""
+        return f"{self.buckets}-artifacts"
+
+    @property
+    def logs_bucket(self) -> str:
+        return f"{self.buckets}-logs"
+
+    @property
+    def emr_service_role(self) -> str:
+        """What EMR itself may do: start and end the machines of our clusters."""
+        return f"{self.stack}-emr"
+
+    @property
+    def emr_instance_profile(self) -> str:
+        """What steps may do on the machines of a cluster; also the name of its role."""
+        return f"{self.stack}-emr-instance"
+
+    @property
+    def dagster_role(self) -> str:
+        """What the machine may do on which Dagster runs."""
+        return f"{self.stack}-dagster"
+
+    @property
+    def reader_role(self) -> str:
+        """Analysts: everything but raw."""
+        return f"{self.stack}-reader"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that differs between environments, resolved.
 
-    `warehouse`, `archive` and `landing` are S3 URIs or absolute paths; `home` is the local lake's directory.
+    `warehouse`, `archive` and `landing` are S3 URIs or absolute paths; `home` is the local lake's directory, `aws` is
+    there where the lake is in AWS. `variables`, set elsewhere, give the same settings there; no secret is in them.
     """
 
     environment: Environment
@@ -69,18 +151,10 @@ class Settings:
     warehouse: str
     archive: str
     landing: str
-    region: str
     spark: Mapping[str, str]
-    emr: EmrSettings | None
+    variables: Mapping[str, str]
+    aws: AwsSettings | None
     cpf_key: str | None = field(repr=False)
-
-    def require_cpf_key(self) -> str:
-        """The secret for the tax ids of private persons. Raises `SettingsError` where none is set."""
-        if not self.cpf_key or len(self.cpf_key) < _CPF_KEY_LENGTH:
-            found = "is too short" if self.cpf_key else "is not set"
-            needed = f"needs a secret of at least {_CPF_KEY_LENGTH} characters"
-            raise SettingsError(f"{CPF_KEY} {found}: {self.environment} {needed}")
-        return self.cpf_key
 
 
 # Dates are computed from text and carry no time zone; UTC keeps Spark from shifting those that pass through one.
@@ -121,6 +195,9 @@ _CLUSTER_SPARK: Final[Mapping[str, str]] = {
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "128m",
 }
 
+# Of the core fleet, and of all fleets together.
+_UNITS: Final = {Environment.STAGING: (4, 16), Environment.PROD: (8, 64)}
+
 _LOCAL_CPF_KEY: Final = "a public key: fit for a laptop, not for publication"
 
 
@@ -153,32 +230,62 @@ def _local(given: Mapping[str, str]) -> Settings:
         warehouse=str(home / "warehouse"),
         archive=str(home / "archive"),
         landing=landing,
-        region="",
         spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
-        emr=None,
+        variables={ENVIRONMENT: Environment.LOCAL.value},
+        aws=None,
         cpf_key=given.get(CPF_KEY) or _LOCAL_CPF_KEY,
     )
 
 
 def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
-    buckets = given.get(BUCKETS) or f"deputies-lake-{environment}"
-    region = given.get(REGION) or "sa-east-1"
+    account = given.get(ACCOUNT) or None
+    if account and not re.fullmatch("[0-9]{12}", account):
+        raise SettingsError(f"{ACCOUNT}={account!r} is no AWS account: it has 12 digits")
+    name = f"deputies-lake-{environment}"
+    buckets = given.get(BUCKETS) or (f"{name}-{account}" if account else name)
+    core_units, max_units = _UNITS[environment]
+    aws = AwsSettings(
+        account=account,
+        region=given.get(REGION) or "sa-east-1",
+        stack=name,
+        buckets=buckets,
+        database_prefix=f"deputies_lake_{environment}_",
+        cpf_secret=f"{name}/cpf-key",
+        owner=given.get(OWNER) or "data-platform",
+        cluster=ClusterSettings(
+            core_units=core_units,
+            max_units=int(_number(given, MAX_UNITS, max_units, least=core_units)),
+            subnets=tuple(filter(None, given.get(SUBNETS, "").replace(" ", "").split(","))),
+        ),
+        poll_seconds=_number(given, POLL_SECONDS, 15, least=0.1),
+    )
     return Settings(
         environment=environment,
         home=None,
-        warehouse=f"s3://{buckets}-lake",
-        archive=f"s3://{buckets}-raw/archive",
-        landing=given.get(LANDING) or f"s3://{buckets}-landing",
-        region=region,
+        warehouse=f"s3://{aws.lake_bucket}",
+        archive=f"s3://{aws.raw_bucket}/archive",
+        landing=given.get(LANDING) or f"s3://{aws.landing_bucket}",
         spark={**_SPARK, **_CLUSTER_SPARK},
-        emr=EmrSettings(
-            cluster_id=given.get(EMR_CLUSTER) or "unknown",
-            region=region,
-            staging_bucket=f"{buckets}-artifacts",
-            package=f"s3://{buckets}-artifacts/deputies_lake.zip",
-        ),
-        cpf_key=given.get(CPF_KEY),
+        variables={
+            ENVIRONMENT: environment.value,
+            **{variable: given[variable] for variable in _FORWARDED if given.get(variable)},
+        },
+        aws=aws,
+        cpf_key=None,
     )
+
+
+def _number(given: Mapping[str, str], variable: str, default: float, *, least: float) -> float:
+    text = given.get(variable)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number < math.inf:
+        raise SettingsError(f"{variable}={text!r} makes no sense: set it to a number from {least:g}")
+    return number
 
 
 def use_landing(directory: Path) -> None:

@@ -7,16 +7,20 @@ from pathlib import Path
 import pytest
 
 from deputies_lake.environments import (
+    ACCOUNT,
     BUCKETS,
     CPF_KEY,
-    EMR_CLUSTER,
     ENVIRONMENT,
     HOME,
     LANDING,
+    MAX_UNITS,
+    OWNER,
+    POLL_SECONDS,
     REGION,
     SPARK_MEMORY,
+    SUBNETS,
     VARIABLES,
-    EmrSettings,
+    AwsSettings,
     Environment,
     Settings,
     SettingsError,
@@ -67,7 +71,8 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 
 
 def test_every_variable_that_is_read_is_documented() -> None:
-    read = {ENVIRONMENT, HOME, LANDING, BUCKETS, REGION, CPF_KEY, SPARK_MEMORY, EMR_CLUSTER}
+    aws = {ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
+    read = {ENVIRONMENT, HOME, LANDING, CPF_KEY, SPARK_MEMORY, *aws}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
 
 
@@ -120,9 +125,8 @@ def test_loading_local_settings_makes_no_directory(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_local_lake_has_no_cluster_and_no_region() -> None:
-    settings = load_settings("local", {})
-    assert (settings.emr, settings.region) == (None, "")
+def test_the_local_lake_is_not_in_aws() -> None:
+    assert load_settings("local", {}).aws is None
 
 
 @pytest.mark.parametrize(("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "6g"}, "6g")])
@@ -142,43 +146,81 @@ def test_the_local_spark_runs_in_the_process_and_talks_to_nobody_else() -> None:
 # staging and prod
 
 
+def aws_of(environment: str, given: Mapping[str, str]) -> AwsSettings:
+    aws = load_settings(environment, given).aws
+    assert aws is not None
+    return aws
+
+
 @pytest.mark.parametrize("environment", AWS)
 def test_on_aws_everything_has_the_environment_in_its_name(environment: str) -> None:
-    settings = load_settings(environment, {})
-    assert (settings.warehouse, settings.archive, settings.landing, settings.region) == (
+    settings, aws = load_settings(environment, {}), aws_of(environment, {})
+    assert (settings.warehouse, settings.archive, settings.landing, aws.artifacts_bucket, aws.logs_bucket) == (
         f"s3://deputies-lake-{environment}-lake",
         f"s3://deputies-lake-{environment}-raw/archive",
         f"s3://deputies-lake-{environment}-landing",
-        "sa-east-1",
+        f"deputies-lake-{environment}-artifacts",
+        f"deputies-lake-{environment}-logs",
+    )
+    assert (aws.stack, aws.database_prefix, aws.cpf_secret) == (
+        f"deputies-lake-{environment}",
+        f"deputies_lake_{environment}_",
+        f"deputies-lake-{environment}/cpf-key",
     )
 
 
-@pytest.mark.parametrize("environment", AWS)
-def test_on_aws_the_launcher_gets_its_cluster_its_bucket_and_an_artifact(environment: str) -> None:
-    assert load_settings(environment, {EMR_CLUSTER: "j-1"}).emr == EmrSettings(
-        cluster_id="j-1",
-        region="sa-east-1",
-        staging_bucket=f"deputies-lake-{environment}-artifacts",
-        package=f"s3://deputies-lake-{environment}-artifacts/deputies_lake.zip",
-    )
+def test_buckets_are_named_for_the_account_since_their_names_are_the_worlds() -> None:
+    assert load_settings("prod", {ACCOUNT: "123456789012"}).warehouse == "s3://deputies-lake-prod-123456789012-lake"
+
+
+@pytest.mark.parametrize("account", ["12345", "1234-5678-9012", "abc"])
+def test_an_account_that_is_none_is_refused(account: str) -> None:
+    with pytest.raises(SettingsError, match=f"{ACCOUNT}='{account}' is no AWS account: it has 12 digits"):
+        load_settings("prod", {ACCOUNT: account})
 
 
 @pytest.mark.parametrize("environment", AWS)
 def test_on_aws_buckets_region_and_landing_zone_can_be_set(environment: str) -> None:
     given = {BUCKETS: "house", REGION: "us-east-1", LANDING: "s3://elsewhere/files"}
-    settings = load_settings(environment, given)
-    assert (settings.warehouse, settings.archive, settings.landing, settings.region) == (
+    settings, aws = load_settings(environment, given), aws_of(environment, given)
+    assert (settings.warehouse, settings.archive, settings.landing, aws.region) == (
         "s3://house-lake",
         "s3://house-raw/archive",
         "s3://elsewhere/files",
         "us-east-1",
     )
-    assert settings.emr == EmrSettings(
-        cluster_id="unknown",
-        region="us-east-1",
-        staging_bucket="house-artifacts",
-        package="s3://house-artifacts/deputies_lake.zip",
+
+
+def test_a_clusters_subnets_size_and_owner_can_be_set() -> None:
+    aws = aws_of("staging", {SUBNETS: "subnet-1, subnet-2,", MAX_UNITS: "32", OWNER: "maria", POLL_SECONDS: "0.5"})
+    assert (aws.cluster.subnets, aws.cluster.max_units, aws.owner, aws.poll_seconds) == (
+        ("subnet-1", "subnet-2"),
+        32,
+        "maria",
+        0.5,
     )
+
+
+@pytest.mark.parametrize(("variable", "text"), [(MAX_UNITS, "3"), (MAX_UNITS, "many"), (POLL_SECONDS, "nan")])
+def test_a_number_that_makes_no_sense_is_refused(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}='{text}' makes no sense: set it to a number from"):
+        load_settings("staging", {variable: text})
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_its_variables_give_the_same_settings_elsewhere(environment: Environment) -> None:
+    given = {
+        LANDING: "s3://elsewhere/files",
+        ACCOUNT: "123456789012",
+        REGION: "us-east-1",
+        BUCKETS: "house",
+        OWNER: "maria",
+        SUBNETS: "subnet-1",
+        MAX_UNITS: "32",
+        POLL_SECONDS: "1",
+    }
+    settings = load_settings(environment.value, {} if environment is Environment.LOCAL else given)
+    assert load_settings(variables=settings.variables) == settings
 
 
 @pytest.mark.parametrize("environment", AWS)
@@ -187,14 +229,12 @@ def test_the_local_home_moves_nothing_on_aws(environment: str) -> None:
 
 
 def test_staging_and_prod_share_no_place() -> None:
-    staging, prod = (load_settings(environment, {}) for environment in AWS)
-    assert staging.emr
-    assert prod.emr
-    places = [
-        {s.warehouse, s.archive, s.landing, e.staging_bucket, e.package}
-        for s, e in ((staging, staging.emr), (prod, prod.emr))
-    ]
-    assert places[0].isdisjoint(places[1])
+    staging, prod = (
+        {s.warehouse, s.archive, s.landing, s.aws.stack, s.aws.buckets, s.aws.database_prefix, s.aws.cpf_secret}
+        for s in (load_settings(environment, {}) for environment in AWS)
+        if s.aws
+    )
+    assert staging.isdisjoint(prod)
 
 
 @pytest.mark.parametrize("environment", AWS)
@@ -232,34 +272,23 @@ def test_no_settings_need_a_network(environment: Environment, monkeypatch: pytes
 
 
 def test_a_laptop_has_a_public_key() -> None:
-    assert load_settings("local", {}).require_cpf_key() == "a public key: fit for a laptop, not for publication"
+    assert load_settings("local", {}).cpf_key == "a public key: fit for a laptop, not for publication"
 
 
-@pytest.mark.parametrize("environment", Environment)
-def test_the_secret_is_what_was_set(environment: Environment) -> None:
-    assert load_settings(environment.value, {CPF_KEY: SECRET}).require_cpf_key() == SECRET
-
-
-@pytest.mark.parametrize("given", [{}, {CPF_KEY: ""}])
-@pytest.mark.parametrize("environment", AWS)
-def test_without_a_secret_nothing_is_published_on_aws(environment: str, given: Mapping[str, str]) -> None:
-    with pytest.raises(SettingsError) as refusal:
-        load_settings(environment, given).require_cpf_key()
-    assert str(refusal.value) == (
-        f"DEPUTIES_LAKE_CPF_KEY is not set: {environment} needs a secret of at least 32 characters"
-    )
+def test_a_laptops_secret_is_what_was_set() -> None:
+    assert load_settings("local", {CPF_KEY: SECRET}).cpf_key == SECRET
 
 
 @pytest.mark.parametrize("environment", AWS)
-def test_a_secret_that_can_be_guessed_is_refused_on_aws(environment: str) -> None:
-    with pytest.raises(SettingsError, match="at least 32 characters"):
-        load_settings(environment, {CPF_KEY: "x" * 31}).require_cpf_key()
+def test_on_aws_no_secret_comes_from_a_variable(environment: str) -> None:
+    settings = load_settings(environment, {CPF_KEY: SECRET})
+    assert settings.cpf_key is None
+    assert SECRET not in settings.variables.values()
 
 
 @pytest.mark.parametrize("show", [repr, str])
-@pytest.mark.parametrize("environment", Environment)
-def test_settings_do_not_show_the_secret(environment: Environment, show: type[str]) -> None:
-    assert SECRET not in show(load_settings(environment.value, {CPF_KEY: SECRET}))
+def test_settings_do_not_show_the_secret(show: type[str]) -> None:
+    assert SECRET not in show(load_settings("local", {CPF_KEY: SECRET}))
 
 
 def test_settings_show_everything_else() -> None:

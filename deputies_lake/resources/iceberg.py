@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _CATALOG: Final = "deputies_lake"
+_DATABASE_PREFIX: Final = "deputies-lake.database-prefix"
 _FILE_IO: Final = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
 
 _TABLE_PROPERTIES: Final = {
@@ -130,24 +131,38 @@ def local_catalog(root: Path) -> Catalog:
     return _repeated(lambda: SqlCatalog(_CATALOG, **settings, **_FILE_IO), OperationalError)
 
 
-def glue_catalog(warehouse: str, region: str, endpoint: str | None = None) -> Catalog:
+def glue_catalog(warehouse: str, region: str, database_prefix: str = "", endpoint: str | None = None) -> Catalog:
     """The AWS Glue catalog of a region. Credentials are found as boto3 finds them.
 
     Args:
-        warehouse: `s3://` location under which tables are created.
+        warehouse: `s3://` location under which tables are created, where their database names none.
         region: AWS region of catalog and bucket.
+        database_prefix: what the names of the layers' databases begin with, for a region may hold several lakes.
         endpoint: where an emulated Glue and S3 listen.
     """
     # boto3 is slow to import, and a lake in a local directory does without it.
     from pyiceberg.catalog.glue import GlueCatalog
 
-    settings = {"warehouse": warehouse, "client.region": region, **_FILE_IO}
+    settings = {"warehouse": warehouse, "client.region": region, _DATABASE_PREFIX: database_prefix, **_FILE_IO}
     if endpoint:
         settings |= {"glue.endpoint": endpoint, "s3.endpoint": endpoint}
     return GlueCatalog(_CATALOG, **settings)
 
 
 # Tables
+
+
+def load_table(catalog: Catalog, layer: str, name: str) -> Table:
+    """A table as it is now. Raises `NoSuchTableError`."""
+    return catalog.load_table((_database(catalog, layer), name))
+
+
+def tables(catalog: Catalog, layer: str) -> list[Table]:
+    """All tables of a layer."""
+    database = _database(catalog, layer)
+    if not catalog.namespace_exists(database):
+        return []
+    return [catalog.load_table(name) for name in catalog.list_tables(database)]
 
 
 def ensure_table(catalog: Catalog, contract: contracts.Table) -> Table:
@@ -176,14 +191,15 @@ def ensure_table(catalog: Catalog, contract: contracts.Table) -> Table:
 def _create_or_evolve(catalog: Catalog, contract: contracts.Table, schema: Schema) -> Table:
     properties = {**_TABLE_PROPERTIES, "comment": contract.en}
     try:
-        table = catalog.load_table(contract.identifier)
+        table = load_table(catalog, contract.layer, contract.name)
     except NoSuchTableError:
-        catalog.create_namespace_if_not_exists(contract.layer)
+        database = _database(catalog, contract.layer)
+        catalog.create_namespace_if_not_exists(database)
         spec = UNPARTITIONED_PARTITION_SPEC
         if contract.partitioned:
             spec = PartitionSpec(PartitionField(schema.find_field(YEAR).field_id, 1000, IdentityTransform(), YEAR))
         return catalog.create_table(
-            contract.identifier, schema, partition_spec=spec, properties={**properties, "format-version": "2"}
+            (database, contract.name), schema, partition_spec=spec, properties={**properties, "format-version": "2"}
         )
     if _is_partitioned(table) is not contract.partitioned:
         raise ValueError(f"{contract.identifier}: partitioning by {YEAR} can't be changed; drop the table first")
@@ -555,6 +571,10 @@ def _repeated(action: Callable[[], _T], *lost_races: type[Exception]) -> _T:
         except lost_races:
             continue
     return action()
+
+
+def _database(catalog: Catalog, layer: str) -> str:
+    return f"{catalog.properties.get(_DATABASE_PREFIX, '')}{layer}"
 
 
 def _name(table: Table) -> str:

@@ -105,7 +105,7 @@ class Lake:
     def exists(self, contract: Table) -> bool:
         """Whether anything was ever published to it."""
         try:
-            return self._catalog.load_table(contract.identifier).current_snapshot() is not None
+            return iceberg.load_table(self._catalog, contract.layer, contract.name).current_snapshot() is not None
         except NoSuchTableError:
             return False
 
@@ -115,14 +115,12 @@ class Lake:
 
     def overview(self) -> list[tuple[str, int]]:
         """Every published table, `layer.name`, with its rows, in the order data walks."""
-        names = (
-            name
+        return [
+            (f"{layer}.{table.name()[-1]}", _row_count(table))
             for layer in LAYERS
-            if self._catalog.namespace_exists(layer)
-            for name in self._catalog.list_tables(layer)
-        )
-        tables = ((".".join(name), self._catalog.load_table(name)) for name in names)
-        return [(name, _row_count(table)) for name, table in tables if table.current_snapshot()]
+            for table in iceberg.tables(self._catalog, layer)
+            if table.current_snapshot()
+        ]
 
     def sums(self, query: str, tables: Mapping[Table, Years]) -> Sums:
         """The rows of a DuckDB query over published tables, as `Sums.of` reads them. Raises `MissingTableError`."""
@@ -198,7 +196,7 @@ class Lake:
 
     def _published(self, contract: Table) -> IcebergTable:
         try:
-            table = self._catalog.load_table(contract.identifier)
+            table = iceberg.load_table(self._catalog, contract.layer, contract.name)
         except NoSuchTableError as error:
             raise MissingTableError(contract) from error
         if table.current_snapshot() is None:
@@ -222,7 +220,7 @@ class Lake:
         contract = staged.contract
         _view(connection, "staged", staged.table, staged.files)
         for reference in contract.references:
-            dimension = self._catalog.load_table(f"star.{reference.table}")
+            dimension = iceberg.load_table(self._catalog, "star", reference.table)
             _view(connection, f"star_{reference.table}", dimension, iceberg.data_files(dimension))
         expected = staged.expected() if staged.expected else None
         audit = Audit(contract=contract, connection=connection, expected=expected)
@@ -245,10 +243,11 @@ class LakeResource(dg.ConfigurableResource[Lake]):
 
     warehouse: str
     region: str = ""
+    database_prefix: str = ""
 
     def open(self) -> Lake:
         if self.warehouse.startswith("s3://"):
-            return Lake(iceberg.glue_catalog(self.warehouse, self.region))
+            return Lake(iceberg.glue_catalog(self.warehouse, self.region, self.database_prefix))
         return Lake(iceberg.local_catalog(Path(self.warehouse)))
 
 

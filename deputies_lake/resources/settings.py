@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-from deputies_lake.environments import load_settings
+from deputies_lake.environments import AwsSettings, SettingsError, load_settings
+
+_KEY_LENGTH = 32
 
 
 class SettingsResource(dg.ConfigurableResource[None]):
@@ -11,5 +13,27 @@ class SettingsResource(dg.ConfigurableResource[None]):
     environment: str
 
     def cpf_key(self) -> str:
-        """The secret that hides private persons' tax ids. Raises `SettingsError` where none is set."""
-        return load_settings(self.environment).require_cpf_key()
+        """The secret that hides private persons' tax ids. In AWS it is read where it is kept, on every call.
+
+        Raises `SettingsError` where there is none, or one that could be guessed.
+        """
+        settings = load_settings(self.environment)
+        if settings.aws is None:
+            return settings.cpf_key or ""
+        return _secret(settings.aws)
+
+
+def _secret(aws: AwsSettings) -> str:
+    # A laptop does without AWS's client, which is slow to import.
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    where = f"the secret {aws.cpf_secret} in Secrets Manager, {aws.region},"
+    try:
+        client = boto3.client("secretsmanager", region_name=aws.region)
+        secret: str = client.get_secret_value(SecretId=aws.cpf_secret)["SecretString"]
+    except (BotoCoreError, ClientError) as error:
+        raise SettingsError(f"{where} can't be read: {error}. `deputies-lake infra up` makes it") from error
+    if len(secret) < _KEY_LENGTH:
+        raise SettingsError(f"{where} is too short: tax ids need one of at least {_KEY_LENGTH} characters")
+    return secret

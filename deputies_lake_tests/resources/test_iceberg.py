@@ -93,7 +93,7 @@ def test_a_directory_that_readers_misunderstand_is_refused(tmp_path: Path, name:
 
 
 def test_a_glue_catalog_speaks_to_its_region_or_endpoint() -> None:
-    catalog = iceberg.glue_catalog("s3://lake/warehouse", "sa-east-1", "http://127.0.0.1:5000")
+    catalog = iceberg.glue_catalog("s3://lake/warehouse", "sa-east-1", endpoint="http://127.0.0.1:5000")
     client = catalog.glue.meta  # type: ignore[attr-defined]
     assert (client.region_name, client.endpoint_url) == ("sa-east-1", "http://127.0.0.1:5000")
     assert catalog.properties["s3.endpoint"] == "http://127.0.0.1:5000"

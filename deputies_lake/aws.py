@@ -1,0 +1,42 @@
+"""How this project calls AWS: clients that are patient and bound to a region, and the account they must be in.
+
+Credentials come from boto3's default chain only. What is called for is in `emr/`, `infrastructure/` and `resources/`.
+"""
+
+from typing import Any, Final
+
+from deputies_lake.environments import ACCOUNT, REGION, AwsSettings
+
+_SECONDS: Final = 30
+_ATTEMPTS: Final = 8
+
+
+class AccountError(RuntimeError):
+    """These credentials are for another account than the settings name, or none is named. Nothing was changed."""
+
+
+def client(service: str, aws: AwsSettings) -> Any:
+    """A boto3 client that waits out throttling and short outages by itself."""
+    # A laptop's lake never comes here, and boto3 takes half a second to import.
+    import boto3
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+    config = Config(retries=retries, connect_timeout=_SECONDS, read_timeout=_SECONDS)
+    return boto3.client(service, region_name=aws.region, config=config)
+
+
+def require_account(aws: AwsSettings) -> str:
+    """The account that is about to be changed, if it is the one meant. Raises `AccountError`."""
+    found: str = client("sts", aws).get_caller_identity()["Account"]
+    if aws.account is None:
+        raise AccountError(
+            f"these credentials are for account {found}, region {aws.region}. "
+            f"If that is meant: export {ACCOUNT}={found}"
+        )
+    if found != aws.account:
+        raise AccountError(
+            f"these credentials are for account {found}, {ACCOUNT} says {aws.account} (region {aws.region}, {REGION}). "
+            "Nothing was changed. Use the other credentials, or set the variable."
+        )
+    return found
