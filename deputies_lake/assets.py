@@ -18,9 +18,16 @@ from deputies_lake.resources.lake import MissingTableError, Published
 
 OWNER: Final = "team:data-platform"
 
-# One run for a range of years: one Spark application instead of one for each year. Tables without years carry it too,
-# or `dagster asset materialize --partition-range` would refuse a selection that has both.
-BACKFILL_POLICY: Final = dg.BackfillPolicy.single_run()
+# How every step runs, for `dg.multi_asset`.
+STEP: Final[Mapping[str, Any]] = {
+    # One run for a range of years: one Spark application instead of one for each year. Tables without years carry it
+    # too, or `dagster asset materialize --partition-range` would refuse a selection that has both.
+    "backfill_policy": dg.BackfillPolicy.single_run(),
+    # For what a second try can mend: a driver out of memory, a machine lost, S3 out of sorts for a minute.
+    "retry_policy": dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),
+    # A deployment limits how many steps are on its clusters at once (`infrastructure/dagster.yaml`).
+    "pool": "emr",
+}
 
 # Runs of different years replace the same dimensions. One that was overtaken computes again from what there is now.
 _OVERTAKEN_RETRIES: Final = 5

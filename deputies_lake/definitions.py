@@ -24,16 +24,17 @@ from deputies_lake.star import assets as star
 def build_definitions(environment: str | None = None) -> dg.Definitions:
     """The same assets in every environment; only the resources differ."""
     settings = load_settings(environment)
+    region = settings.aws.region if settings.aws else None
     return dg.Definitions(
         assets=dg.load_assets_from_modules([raw, staging, star]),
         jobs=JOBS,
         resources={
             "lake": LakeResource(
                 warehouse=settings.warehouse,
-                region=settings.aws.region if settings.aws else "",
+                region=region,
                 database_prefix=settings.aws.database_prefix if settings.aws else "",
             ),
-            "files": FilesResource(landing=settings.landing, archive=settings.archive),
+            "files": FilesResource(landing=settings.landing, archive=settings.archive, region=region),
             "pyspark": SparkResource(spark_config=dict(settings.spark)),
             "settings": SettingsResource(environment=settings.environment),
             "pyspark_step_launcher": step_launcher(settings),

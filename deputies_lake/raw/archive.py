@@ -63,9 +63,9 @@ class Manifest:
 class LandingZone:
     """A directory or an S3 prefix in which files arrive, put there by a person or fetched."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, region: str | None = None) -> None:
         self.location = location
-        self.filesystem, self._root = pafs.FileSystem.from_uri(location)
+        self.filesystem, self._root = _open(location, region)
 
     def find(self, source: PublishedCsv) -> LandedFile | None:
         """The source's file under the first of its names that is there."""
@@ -102,8 +102,8 @@ class Archive:
     The manifest is written last: a version without one was never completed and is written again.
     """
 
-    def __init__(self, location: str) -> None:
-        self.filesystem, self._root = pafs.FileSystem.from_uri(location)
+    def __init__(self, location: str, region: str | None = None) -> None:
+        self.filesystem, self._root = _open(location, region)
 
     def manifest(self, source: PublishedCsv, sha256: str) -> Manifest | None:
         """What is known of a version, None where it was never completed."""
@@ -124,7 +124,7 @@ class Archive:
         Raises `RawFileError` at the end if the bytes are no longer those of `sha256`.
         """
         folder = self._folder(source, sha256)
-        self.filesystem.create_dir(folder, recursive=True)
+        make_folder(self.filesystem, folder)
         digest = hashlib.sha256()
         with (
             zone.filesystem.open_input_stream(landed.path, compression=None) as origin,
@@ -178,6 +178,20 @@ class Archive:
 
     def _folder(self, source: PublishedCsv, sha256: str) -> str:
         return f"{self._root}/{source.source_code}/{sha256}"
+
+
+def make_folder(filesystem: pafs.FileSystem, folder: str) -> None:
+    """S3 needs none: what stands for a directory there is an empty object, which no clean-up would know."""
+    if isinstance(filesystem, pafs.LocalFileSystem):
+        filesystem.create_dir(folder, recursive=True)
+
+
+def _open(location: str, region: str | None) -> tuple[pafs.FileSystem, str]:
+    if location.startswith("s3://"):
+        # Left to itself, Arrow would ask each bucket for its region.
+        return pafs.S3FileSystem(region=region), location.removeprefix("s3://").rstrip("/")
+    filesystem, root = pafs.FileSystem.from_uri(location)
+    return filesystem, root
 
 
 class _Tee(io.RawIOBase):

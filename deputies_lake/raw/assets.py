@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from deputies_lake.assets import BACKFILL_POLICY, Results, check_specs_of, markdown_table, publish, spec_of
+from deputies_lake.assets import STEP, Results, check_specs_of, markdown_table, publish, spec_of
 from deputies_lake.contracts import Table
 from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Manifest
@@ -23,7 +23,7 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
         name=contract.name,
         specs=[spec_of(contract, kinds=frozenset({"csv", "iceberg"}))],
         check_specs=check_specs_of(contract),
-        backfill_policy=BACKFILL_POLICY,
+        **STEP,
     )
     def ingest(
         context: dg.AssetExecutionContext,

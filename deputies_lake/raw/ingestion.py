@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyiceberg.table import Table as IcebergTable
 
 from deputies_lake.contracts import YEAR, Table
-from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest
+from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest, make_folder
 from deputies_lake.raw.published_csv import ControlTotals, PublishedCsv, RawFileError, read_blocks, readable_amounts
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, Staged
@@ -114,7 +114,7 @@ class _Writers:
 
     def _writer(self, year: int) -> pq.ParquetWriter:
         if year not in self._writers:
-            self._filesystem.create_dir(self._folder, recursive=True)
+            make_folder(self._filesystem, self._folder)
             path = f"{self._folder}/{year}.parquet"
             self._writers[year] = pq.ParquetWriter(path, self._schema, filesystem=self._filesystem, compression="zstd")
         return self._writers[year]

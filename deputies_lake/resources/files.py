@@ -10,9 +10,10 @@ class FilesResource(dg.ConfigurableResource[None]):
 
     landing: str
     archive: str
+    region: str | None = None
 
     def landing_zone(self) -> LandingZone:
-        return LandingZone(self.landing)
+        return LandingZone(self.landing, self.region)
 
     def open_archive(self) -> Archive:
-        return Archive(self.archive)
+        return Archive(self.archive, self.region)

@@ -131,7 +131,7 @@ def local_catalog(root: Path) -> Catalog:
     return _repeated(lambda: SqlCatalog(_CATALOG, **settings, **_FILE_IO), OperationalError)
 
 
-def glue_catalog(warehouse: str, region: str, database_prefix: str = "", endpoint: str | None = None) -> Catalog:
+def glue_catalog(warehouse: str, region: str | None, database_prefix: str = "", endpoint: str | None = None) -> Catalog:
     """The AWS Glue catalog of a region. Credentials are found as boto3 finds them.
 
     Args:

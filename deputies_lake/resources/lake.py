@@ -242,7 +242,7 @@ class LakeResource(dg.ConfigurableResource[Lake]):
     """The lake of an environment. Opening it reads nothing: a catalog is asked only when a table is."""
 
     warehouse: str
-    region: str = ""
+    region: str | None = None
     database_prefix: str = ""
 
     def open(self) -> Lake:

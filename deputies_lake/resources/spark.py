@@ -7,7 +7,7 @@ from typing import Any
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
-from deputies_lake.java import provide_class_archive, provide_java
+from deputies_lake.java import provide_class_archive, provide_java, started_by_spark
 
 
 class SparkResource(LazyPySparkResource):
@@ -20,7 +20,12 @@ class SparkResource(LazyPySparkResource):
         return super().spark_session
 
     def start_meanwhile(self) -> None:
-        """Let the JVM start beside work that needs no Spark. `session` waits for it, and fails if it failed."""
+        """Let the JVM start beside work that needs no Spark. `session` waits for it, and fails if it failed.
+
+        On a cluster, where each step is a process of its own, there is nothing to start for later ones.
+        """
+        if started_by_spark():
+            return
         threading.Thread(target=self._start, daemon=True).start()
 
     def _start(self) -> None:

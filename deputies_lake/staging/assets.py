@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pyspark.sql import SparkSession
 
-from deputies_lake.assets import BACKFILL_POLICY, Results, check_specs_of, publish, selected, spec_of, years_of
+from deputies_lake.assets import STEP, Results, check_specs_of, publish, selected, spec_of, years_of
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
@@ -36,7 +36,7 @@ from deputies_lake.staging.judged import Judged
     ],
     check_specs=[*check_specs_of(stg_kaggle_reimbursements.TABLE), *check_specs_of(rejected_rows.TABLE)],
     can_subset=True,
-    backfill_policy=BACKFILL_POLICY,
+    **STEP,
 )
 def stage_reimbursements(
     context: dg.AssetExecutionContext,
@@ -81,7 +81,7 @@ def stage_reimbursements(
     name="stage_refunds",
     specs=[spec_of(stg_kaggle_refunds.TABLE, upstream=[kaggle_refunds.TABLE])],
     check_specs=check_specs_of(stg_kaggle_refunds.TABLE),
-    backfill_policy=BACKFILL_POLICY,
+    **STEP,
 )
 def stage_refunds(
     context: dg.AssetExecutionContext,

@@ -13,7 +13,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from deputies_lake.assets import (
-    BACKFILL_POLICY,
+    STEP,
     Results,
     check_specs_of,
     publish,
@@ -65,7 +65,7 @@ _DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[_Inputs], Dat
     specs=[spec_of(table, upstream=upstream) for table, (upstream, _) in _DIMENSIONS.items()],
     check_specs=[check for table in _DIMENSIONS for check in check_specs_of(table)],
     can_subset=True,
-    backfill_policy=BACKFILL_POLICY,
+    **STEP,
 )
 def build_dimensions(
     context: dg.AssetExecutionContext,
@@ -103,7 +103,7 @@ def build_dimensions(
     name="build_fact",
     specs=[spec_of(fct_expenses.TABLE, upstream=[_EXPENSES, *_DIMENSIONS], partitions=reimbursement_years)],
     check_specs=check_specs_of(fct_expenses.TABLE),
-    backfill_policy=BACKFILL_POLICY,
+    **STEP,
 )
 def build_fact(
     context: dg.AssetExecutionContext,
