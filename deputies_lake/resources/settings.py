@@ -1,10 +1,13 @@
 """The environment's settings for steps that need more of them than where things are."""
 
+from typing import Final
+
 import dagster as dg
 
+from deputies_lake.aws import client
 from deputies_lake.environments import AwsSettings, SettingsError, load_settings
 
-_KEY_LENGTH = 32
+_KEY_LENGTH: Final = 32
 
 
 class SettingsResource(dg.ConfigurableResource[None]):
@@ -24,14 +27,11 @@ class SettingsResource(dg.ConfigurableResource[None]):
 
 
 def _secret(aws: AwsSettings) -> str:
-    # A laptop does without AWS's client, which is slow to import.
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     where = f"the secret {aws.cpf_secret} in Secrets Manager, {aws.region},"
     try:
-        client = boto3.client("secretsmanager", region_name=aws.region)
-        secret: str = client.get_secret_value(SecretId=aws.cpf_secret)["SecretString"]
+        secret: str = client("secretsmanager", aws).get_secret_value(SecretId=aws.cpf_secret)["SecretString"]
     except (BotoCoreError, ClientError) as error:
         raise SettingsError(f"{where} can't be read: {error}. `deputies-lake infra up` makes it") from error
     if len(secret) < _KEY_LENGTH:
