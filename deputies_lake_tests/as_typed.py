@@ -69,13 +69,18 @@ class Shell:
         )
 
 
-def commands_in(document: Path) -> list[str]:
-    """The command lines in a Markdown document's `sh` blocks, without their comments."""
+def commands_in(document: Path, part: str = "") -> list[str]:
+    """The command lines in a Markdown document's `sh` blocks, without their comments.
+
+    Only below headings that begin with `part`, where it is given.
+    """
     lines: list[str] = []
-    inside = False
+    inside, heading = False, ""
     for line in document.read_text(encoding="utf-8").splitlines():
         if line.startswith("```"):
             inside = line == "```sh"
-        elif inside and (command := line.split("  #")[0].strip()):
+        elif inside and heading.startswith(part) and (command := line.split("  #")[0].strip()):
             lines.append(command)
+        elif not inside and line.startswith("#"):
+            heading = line.lstrip("# ")
     return lines
