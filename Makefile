@@ -25,10 +25,16 @@ validate: $(VENV)/installed ## Load the definitions of every environment, withou
 	@for environment in local staging prod; do \
 	  DEPUTIES_LAKE_ENVIRONMENT=$$environment $(BIN)/dagster definitions validate || exit 1; done
 
+aws-demo: $(VENV)/installed-dev ## Play docs/aws.md on an emulated AWS: infrastructure, a run on EMR, removal
+	@$(BIN)/python -m deputies_lake_tests.aws.page
+
 ##@ Work on the code
 
 bench: $(VENV)/installed-dev ## Compare with plain PySpark, the predecessor's way and DuckDB on 3 million rows
 	@$(BIN)/python -m deputies_lake_tests.bench --memory --write deputies_lake/docs/benchmark.md
+
+aws-bench: $(VENV)/installed-dev ## Count EMR steps and measure the launcher, on the emulated AWS
+	@$(BIN)/python -m deputies_lake_tests.aws.measure --write deputies_lake/docs/aws_costs.md
 
 format: $(VENV)/installed-dev ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -50,4 +56,4 @@ $(VENV)/installed-dev: $(VENV)/installed pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.PHONY: demo test dev validate bench format clean help
+.PHONY: demo test dev validate aws-demo bench aws-bench format clean help

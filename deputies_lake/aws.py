@@ -11,7 +11,11 @@ _SECONDS: Final = 30
 _ATTEMPTS: Final = 8
 
 
-class AccountError(RuntimeError):
+class AwsError(RuntimeError):
+    """Something in AWS that a person must see to. The message says what to type."""
+
+
+class AccountError(AwsError):
     """These credentials are for another account than the settings name, or none is named. Nothing was changed."""
 
 

@@ -11,6 +11,11 @@ from pathlib import Path
 import click
 import dagster as dg
 
+from deputies_lake.aws_commands import environment_option, explained
+from deputies_lake.emr.artifact import ArtifactError, current
+from deputies_lake.emr.cluster_commands import cluster
+from deputies_lake.emr.packaging import Built, build, to_deploy
+from deputies_lake.emr.packaging import deploy as upload
 from deputies_lake.environments import (
     DAGSTER_HOME,
     ENVIRONMENT,
@@ -20,6 +25,7 @@ from deputies_lake.environments import (
     provide_dagster_home,
     use_landing,
 )
+from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
 from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake.raw.archive import Archive, LandingZone
@@ -31,6 +37,19 @@ _SAMPLE_ROWS = 100_000
 @click.group()
 def main() -> None:
     """The expense receipts of Brazil's House of Deputies as a star schema."""
+
+
+main.add_command(cluster)
+main.add_command(infra)
+
+_into = click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("dist"),
+    show_default=True,
+    help="Folder to build in; laid out as the artifacts bucket is.",
+)
 
 
 @main.command()
@@ -109,6 +128,38 @@ def prepare() -> None:
         raise click.ClickException(f"{error}\nWithout it all works as well, a few seconds slower.") from error
     size = sum(file.stat().st_size for file in archive.iterdir())
     click.echo(f"  {size / 2**20:,.0f} MiB of classes in {archive}")
+
+
+@main.command()
+@_into
+def package(folder: Path) -> None:
+    """Build what clusters run: this code as a zip, and the wheels of its Python environment. Once per version."""
+    try:
+        _build(folder)
+    except ArtifactError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@environment_option
+@_into
+def deploy(environment: str | None, folder: Path) -> None:
+    """Upload what clusters run, as far as it is not there yet; build it first if need be."""
+    with explained(environment) as (_, aws):
+        built = _build(folder)
+        with click.progressbar(length=to_deploy(built), label=f"Uploading to s3://{aws.artifacts_bucket}") as bar:
+            sent = upload(aws, built, lambda _: bar.update(1))
+            bar.update(to_deploy(built) - bar.pos)
+        click.echo(f"  {len(sent)} files sent" if sent else "  All there already; nothing was sent")
+
+
+def _build(folder: Path) -> Built:
+    built = build(current(), folder, click.echo)
+    for part, identity in (("code", built.artifact.code_id), ("environment", built.artifact.environment_id)):
+        click.echo(f"  {part:<12} {identity}  {'new' if part in built.new else 'was there already'}")
+    size = sum(file.stat().st_size for file in (*built.of_code(), *built.of_environment()))
+    click.echo(f"  {size / 2**20:,.0f} MiB in {folder}")
+    return built
 
 
 def _write_sample(directory: Path, *, rows: int, seed: int, compress: bool) -> None:

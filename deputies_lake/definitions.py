@@ -8,6 +8,7 @@ from typing import Final
 
 import dagster as dg
 
+from deputies_lake.automation.clusters import cluster_definitions
 from deputies_lake.automation.jobs import JOBS
 from deputies_lake.environments import load_settings
 from deputies_lake.progress import progress_logger
@@ -24,15 +25,17 @@ from deputies_lake.star import assets as star
 def build_definitions(environment: str | None = None) -> dg.Definitions:
     """The same assets in every environment; only the resources differ."""
     settings = load_settings(environment)
-    region = settings.aws.region if settings.aws else None
-    return dg.Definitions(
+    aws = settings.aws
+    region = aws.region if aws else None
+    lake = dg.Definitions(
         assets=dg.load_assets_from_modules([raw, staging, star]),
         jobs=JOBS,
         resources={
             "lake": LakeResource(
                 warehouse=settings.warehouse,
                 region=region,
-                database_prefix=settings.aws.database_prefix if settings.aws else "",
+                database_prefix=aws.database_prefix if aws else "",
+                endpoint=aws.endpoint if aws else None,
             ),
             "files": FilesResource(landing=settings.landing, archive=settings.archive, region=region),
             "pyspark": SparkResource(spark_config=dict(settings.spark)),
@@ -43,6 +46,7 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
         # One process for the whole run: its steps share one Spark session.
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(lake, cluster_definitions(settings))
 
 
 defs: Final = build_definitions()

@@ -29,6 +29,7 @@ HOME: Final = "DEPUTIES_LAKE_HOME"
 LANDING: Final = "DEPUTIES_LAKE_LANDING"
 BUCKETS: Final = "DEPUTIES_LAKE_BUCKETS"
 REGION: Final = "AWS_REGION"
+ENDPOINT: Final = "AWS_ENDPOINT_URL"
 ACCOUNT: Final = "DEPUTIES_LAKE_ACCOUNT"
 OWNER: Final = "DEPUTIES_LAKE_OWNER"
 SUBNETS: Final = "DEPUTIES_LAKE_SUBNETS"
@@ -44,6 +45,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
     ACCOUNT: "staging, prod: the AWS account, 12 digits; nothing is made or removed in any other, nor without it",
     REGION: "staging, prod: the AWS region; sa-east-1 unless set",
+    ENDPOINT: "staging, prod: where an emulated AWS listens; AWS itself unless set",
     BUCKETS: "staging, prod: what the buckets' names begin with; deputies-lake-<environment>-<account> unless set",
     OWNER: "staging, prod: whom to ask about a cluster, as its tag; data-platform unless set",
     SUBNETS: "staging, prod: ids of the subnets for clusters, with commas; the default VPC's unless set",
@@ -79,14 +81,16 @@ class ClusterSettings:
 @dataclass(frozen=True, kw_only=True)
 class AwsSettings:
     """An environment's place in AWS. `stack` names the CloudFormation stack, the EMR security configuration and the
-    Athena workgroup, and what else is made begins with it.
+    Athena workgroup, and what else is made begins with it. boto3 finds `endpoint` by itself, Arrow does not.
 
     `buckets` is what the buckets' names begin with, `database_prefix` what those of the Glue databases do, one for
     each layer; `cpf_secret` is the name of a Secrets Manager secret.
     """
 
+    environment: Environment
     account: str | None
     region: str
+    endpoint: str | None
     stack: str
     buckets: str
     database_prefix: str
@@ -134,7 +138,7 @@ class AwsSettings:
 
     @property
     def reader_role(self) -> str:
-        """Analysts: everything but raw."""
+        """Analysts: star and what is served from it."""
         return f"{self.stack}-reader"
 
 
@@ -244,8 +248,10 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
     buckets = given.get(BUCKETS) or (f"{name}-{account}" if account else name)
     core_units, max_units = _UNITS[environment]
     aws = AwsSettings(
+        environment=environment,
         account=account,
         region=given.get(REGION) or "sa-east-1",
+        endpoint=given.get(ENDPOINT) or None,
         stack=name,
         buckets=buckets,
         database_prefix=f"deputies_lake_{environment}_",

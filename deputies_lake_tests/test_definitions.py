@@ -142,8 +142,11 @@ def test_the_assets_are_the_same_in_every_environment(definitions: dg.Definition
     assert {spec.key for spec in definitions.resolve_all_asset_specs()} == set(CONTRACTS)
 
 
-def test_the_jobs_are_the_same_in_every_environment(definitions: dg.Definitions) -> None:
-    assert {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")} == JOBS
+def test_the_jobs_are_the_same_in_every_environment_but_for_the_end_of_clusters(
+    definitions: dg.Definitions, environment: Environment
+) -> None:
+    found = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
+    assert found == JOBS | (set() if environment is Environment.LOCAL else {"terminate_idle_clusters"})
 
 
 def test_every_resource_is_there_in_every_environment(definitions: dg.Definitions) -> None:
@@ -160,7 +163,6 @@ def test_local_steps_are_launched_by_nothing() -> None:
     assert launcher_of(build_definitions("local")) is None
 
 
-@pytest.mark.filterwarnings("ignore:StepLauncher is superseded")
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_other_steps_are_launched_on_emr_from_their_environments_bucket(environment: str) -> None:
     launcher = launcher_of(build_definitions(environment))
@@ -183,6 +185,11 @@ def test_an_unknown_environment_does_not_load() -> None:
 
 
 # every asset
+
+
+def test_a_step_is_tried_again_and_waits_for_its_turn_on_the_cluster(definitions: dg.Definitions) -> None:
+    steps = [asset.op for asset in definitions.resolve_asset_graph().assets_defs]
+    assert {(step.retry_policy.max_retries if step.retry_policy else 0, step.pool) for step in steps} == {(2, "emr")}
 
 
 def test_an_asset_is_grouped_by_its_layer(spec: dg.AssetSpec, contract: Table) -> None:

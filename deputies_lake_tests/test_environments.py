@@ -10,6 +10,7 @@ from deputies_lake.environments import (
     ACCOUNT,
     BUCKETS,
     CPF_KEY,
+    ENDPOINT,
     ENVIRONMENT,
     HOME,
     LANDING,
@@ -71,7 +72,7 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 
 
 def test_every_variable_that_is_read_is_documented() -> None:
-    aws = {ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
+    aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
     read = {ENVIRONMENT, HOME, LANDING, CPF_KEY, SPARK_MEMORY, *aws}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
 

@@ -187,10 +187,9 @@ def make_folder(filesystem: pafs.FileSystem, folder: str) -> None:
 
 
 def _open(location: str, region: str | None) -> tuple[pafs.FileSystem, str]:
-    if location.startswith("s3://"):
-        # Left to itself, Arrow would ask each bucket for its region.
-        return pafs.S3FileSystem(region=region), location.removeprefix("s3://").rstrip("/")
-    filesystem, root = pafs.FileSystem.from_uri(location)
+    # Left to itself, Arrow would ask AWS for the region of each bucket.
+    known = f"?region={region}" if region and location.startswith("s3://") else ""
+    filesystem, root = pafs.FileSystem.from_uri(f"{location}{known}")
     return filesystem, root
 
 

@@ -244,10 +244,11 @@ class LakeResource(dg.ConfigurableResource[Lake]):
     warehouse: str
     region: str | None = None
     database_prefix: str = ""
+    endpoint: str | None = None
 
     def open(self) -> Lake:
         if self.warehouse.startswith("s3://"):
-            return Lake(iceberg.glue_catalog(self.warehouse, self.region, self.database_prefix))
+            return Lake(iceberg.glue_catalog(self.warehouse, self.region, self.database_prefix, self.endpoint))
         return Lake(iceberg.local_catalog(Path(self.warehouse)))
 
 

@@ -49,18 +49,18 @@ def comparison(rounds: Sequence[Round]) -> str:
     for contender in contenders.ALL:
         medians = [f"{median(value(round_[contender.name]) for round_ in rounds):,.1f}" for _, value in figures]
         ratios = [
-            _spread([value(round_[contender.name]) / value(round_[contenders.LAKE.name]) for round_ in rounds])
+            spread([value(round_[contender.name]) / value(round_[contenders.LAKE.name]) for round_ in rounds])
             for _, value in figures
         ]
         rows.append([contender.title, *medians, *ratios])
-    return _table(["", *names, *(f"{name.split()[0]} / lake" for name in names)], rows)
+    return table(["", *names, *(f"{name.split()[0]} / lake" for name in names)], rows)
 
 
 def steps(runs: Sequence[tuple[Usage, Steps]]) -> str:
     """Seconds of the lake's steps, and what is spent outside them: Python's imports, definitions, the end."""
-    rows = [[step, _spread([taken[step] for _, taken in runs])] for step in runs[0][1]]
+    rows = [[step, spread([taken[step] for _, taken in runs])] for step in runs[0][1]]
     rest = [usage.wall_seconds - sum(taken.values()) for usage, taken in runs]
-    return _table(["step of the lake", "s"], [*rows, ["(outside the steps)", _spread(rest)]])
+    return table(["step of the lake", "s"], [*rows, ["(outside the steps)", spread(rest)]])
 
 
 def memory(runs: Mapping[int, Usage]) -> str:
@@ -69,7 +69,7 @@ def memory(runs: Mapping[int, Usage]) -> str:
     small, large = min(runs), max(runs)
     ratio = runs[large].peak_bytes / runs[small].peak_bytes
     sentence = f"{large / small:.3g} times the rows take {ratio:.2f} times the memory."
-    return f"{_table(['rows', 'peak MiB', 'wall s'], rows)}\n\n{sentence}"
+    return f"{table(['rows', 'peak MiB', 'wall s'], rows)}\n\n{sentence}"
 
 
 def surroundings() -> str:
@@ -106,12 +106,12 @@ def _seconds(duration: str) -> float:
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.2f}"
     return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [names, ["---", *["---:"] * (len(names) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Lays a Python environment down on a cluster's machine, before EMR starts Spark there.
+#
+#   bootstrap.sh s3://BUCKET/environments/ID ID
+#
+# EMR runs it as the user hadoop. The wheels come from the artifacts bucket: a cluster needs no package index to start.
+# The last step makes the environment's name appear, so that a half-made one is never taken for whole.
+set -euo pipefail
+
+uri=$1 id=$2
+home=$HOME/deputies_lake
+target=$home/$id
+
+say() { echo "deputies_lake bootstrap: $*" >&2; }
+
+# Drivers run on the primary node. The others' Spark is Java only: no step has Python code in its tasks.
+node=/mnt/var/lib/info/instance.json
+if [[ -f $node ]] && grep --quiet '"isMaster": *false' "$node"; then
+  say "nothing to do on this node"
+  exit 0
+fi
+if [[ -e $target/complete ]]; then
+  say "$target is there already"
+  exit 0
+fi
+
+mkdir -p "$home"
+work=$(mktemp -d "$home/new.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+fetched=no
+for attempt in 1 2 3; do
+  if aws s3 cp --only-show-errors --recursive "$uri/" "$work/files"; then
+    fetched=yes
+    break
+  fi
+  say "attempt $attempt to copy $uri failed"
+  sleep $((attempt * 5))
+done
+if [[ $fetched = no || ! -f $work/files/manifest.json ]]; then
+  say "$uri is not wholly there. Type: deputies-lake deploy"
+  exit 1
+fi
+
+# An environment knows its own path, so it is made where it stays; what died on the way left no mark of completion.
+rm -rf "$target"
+python3.11 -m venv "$target"
+"$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --require-hashes \
+  --find-links "$work/files/wheels" --requirement "$work/files/requirements.lock"
+"$target/bin/python" -c 'import dagster, dagster_aws, duckdb, pyarrow, pyiceberg'
+touch "$target/complete"
+say "$target is ready"

@@ -1,0 +1,139 @@
+"""What runs first on a cluster's driver: it makes sure that both sides are the same, then runs the Dagster step.
+
+The launcher (`resources/emr/`) uploads this file for every attempt and has `spark-submit` start it in place of
+dagster-aws's own main, which it calls in the end. Events travel pickled and tables are written by whatever code is
+found here, so a driver with another Python, dagster, Spark, code, environment or settings refuses the step before
+anything is unpickled. What it refuses, or how it crashed, it tells the host in a report beside the events: EMR's own
+logs come minutes later.
+
+The host describes itself with the functions below and the driver compares. Until the versions are known to be equal
+nothing is imported but the standard library and boto3, and the syntax is that of Python 3.9, EMR 7's default: the
+wrong interpreter must get far enough to say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import io
+import json
+import sys
+import traceback
+from collections import deque
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXPECTATIONS = "expectations.json"
+REPORT = "report.json"
+
+_TAIL_LINES = 200
+_PACKAGES = ("dagster", "dagster-aws")
+
+
+def expectations(code_id: str, environment_id: str, variables: Mapping[str, str]) -> dict[str, Any]:
+    """What the host is and has; the driver must be and have the same."""
+    return {
+        "versions": versions(),
+        "code": {"the code": code_id},
+        "environment": {"the Python environment": environment_id},
+        "settings": dict(variables),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what both sides must have in common before either can read what the other wrote."""
+    found = {"Python": "{}.{}".format(*sys.version_info)}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "missing"
+    try:
+        # On a cluster it comes with Spark and is no installed package.
+        found["Spark"] = ".".join(importlib.import_module("pyspark").__version__.split(".")[:2])
+    except ImportError:
+        found["Spark"] = "missing"
+    return found
+
+
+def refusals(expected: dict[str, Any]) -> list[str]:
+    """A sentence for each difference between this process and `expected`, with the remedy."""
+    environment = expected["settings"].get("DEPUTIES_LAKE_ENVIRONMENT", "")
+    deploy = f"`deputies-lake deploy --env {environment}`"
+    renew = f"Run {deploy}, then `deputies-lake cluster stop --env {environment}`: the next run starts a new cluster."
+    found = {"versions": versions(), "environment": {"the Python environment": PurePath(sys.prefix).name}}
+    sentences = _differences(expected, found, "versions", renew)
+    sentences += _differences(expected, found, "environment", renew)
+    if sentences:
+        # The lake may not even be importable here.
+        return sentences
+
+    from deputies_lake.emr import artifact
+    from deputies_lake.environments import load_settings
+
+    found = {"code": {"the code": artifact.code_id()}, "settings": dict(load_settings().variables)}
+    sentences += _differences(expected, found, "code", f"Run {deploy}.")
+    forward = "The launcher sets it before spark-submit; look for what on the cluster sets it otherwise."
+    return sentences + _differences(expected, found, "settings", forward)
+
+
+def _differences(expected: dict[str, Any], found: dict[str, Any], kind: str, remedy: str) -> list[str]:
+    host, cluster = expected[kind], found[kind]
+    return [
+        f"{name} is {cluster.get(name, 'not set')} on the cluster, {host.get(name, 'not set')} on the host. {remedy}"
+        for name in sorted({*host, *cluster})
+        if host.get(name) != cluster.get(name)
+    ]
+
+
+class _Tail(io.TextIOBase):
+    """Passes on what is written, and keeps the last lines of it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._lines: deque[str] = deque([""], maxlen=_TAIL_LINES)
+
+    def write(self, text: str) -> int:
+        first, *others = text.split("\n")
+        self._lines[-1] += first
+        self._lines.extend(others)
+        self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+
+def main(bucket: str, step_run_ref_key: str) -> None:
+    """Run the step, or exit with a status that EMR calls a failure."""
+    import boto3
+
+    s3, folder = boto3.client("s3"), step_run_ref_key.rpartition("/")[0]
+
+    def report(**content: Any) -> None:
+        s3.put_object(Bucket=bucket, Key=f"{folder}/{REPORT}", Body=json.dumps(content).encode())
+
+    tail = _Tail(sys.stderr)
+    try:
+        with contextlib.redirect_stderr(tail):
+            body = s3.get_object(Bucket=bucket, Key=f"{folder}/{EXPECTATIONS}")["Body"].read()
+            sentences = refusals(json.loads(body))
+            if not sentences:
+                importlib.import_module("dagster_aws.emr.emr_step_main").main(bucket, step_run_ref_key)
+                return
+    except Exception:
+        report(crash=f"{tail.text()}\n{traceback.format_exc()}".strip())
+        raise
+    report(refusals=sentences)
+    sys.exit("This step was refused:\n" + "\n".join(sentences))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

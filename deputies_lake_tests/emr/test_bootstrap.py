@@ -1,0 +1,114 @@
+"""The script that lays an environment down, run by a real bash with a stand-in for AWS's command line."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from deputies_lake.emr import packaging
+from deputies_lake.emr.artifact import BOOTSTRAP, Artifact
+from deputies_lake.emr.packaging import Built, build
+from deputies_lake_tests.emr.conftest import write_wheel
+
+SCRIPT = files("deputies_lake.emr").joinpath(BOOTSTRAP)
+OURS = Artifact(code_id="c0de", environment_id="e417")
+# What the script imports in the end to see that the environment works.
+IMPORTED = ("dagster", "dagster_aws", "duckdb", "pyarrow", "pyiceberg")
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built:
+    shelf = tmp_path / "shelf"
+    for name in IMPORTED:
+        write_wheel(shelf, name, "1.0")
+    monkeypatch.setattr(packaging, "pins", lambda: [f"{name}==1.0" for name in IMPORTED])
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    return build(OURS, tmp_path / "dist")
+
+
+class Node:
+    """A machine of a cluster: a home, python3.11, sleep that takes no time, and an `aws` that copies from a folder."""
+
+    def __init__(self, root: Path, bucket: Path) -> None:
+        self.home, self.programs = root / "home", root / "programs"
+        self.home.mkdir(parents=True)
+        self.programs.mkdir()
+        self.calls = root / "calls"
+        copy = f'source=${{5#s3://bucket/}}; mkdir -p "$6"; cp -r {shlex.quote(str(bucket))}/"$source". "$6"'
+        self.program("aws", f'echo "$@" >> {shlex.quote(str(self.calls))}; {copy}')
+        self.program("sleep", "exit 0")
+        self.program("python3.11", f'exec {shlex.quote(sys.executable)} "$@"')
+
+    def program(self, name: str, script: str) -> None:
+        (self.programs / name).write_text(f"#!/bin/bash\n{script}\n")
+        (self.programs / name).chmod(0o755)
+
+    def bootstrap(self) -> "subprocess.CompletedProcess[str]":
+        # A cluster has no index either: what pip was told here must not count there.
+        variables = {"HOME": str(self.home), "PATH": f"{self.programs}:{os.defpath}"}
+        return subprocess.run(
+            ["bash", str(SCRIPT), OURS.environment_uri("bucket"), OURS.environment_id],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def python(self) -> Path:
+        return Path(OURS.python.replace("/home/hadoop", str(self.home)))
+
+
+@pytest.fixture
+def node(tmp_path: Path, built: Built) -> Node:
+    return Node(tmp_path / "node", built.folder)
+
+
+def test_the_environment_is_where_the_launcher_looks_for_it_and_a_second_time_nothing_is_copied(node: Node) -> None:
+    done = node.bootstrap()
+    assert done.returncode == 0, done.stderr
+    script = "import dagster; print(dagster.version)"
+    found = subprocess.run([node.python, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "1.0\n"
+    before = node.calls.read_text()
+    again = node.bootstrap()
+    assert (again.returncode, node.calls.read_text()) == (0, before)
+    assert "is there already" in again.stderr
+
+
+def test_what_a_broken_attempt_left_is_made_anew(node: Node) -> None:
+    node.python.parent.mkdir(parents=True)
+    node.python.write_text("half a program")
+    assert node.bootstrap().returncode == 0
+    assert subprocess.run([node.python, "-c", ""], check=False).returncode == 0
+
+
+def test_an_environment_that_is_not_wholly_uploaded_is_refused(node: Node, built: Built) -> None:
+    built.manifest.unlink()
+    done = node.bootstrap()
+    assert done.returncode == 1
+    assert f"{OURS.environment_uri('bucket')} is not wholly there. Type: deputies-lake deploy" in done.stderr
+    assert not node.python.exists()
+
+
+def test_a_copy_that_fails_is_tried_again(node: Node, tmp_path: Path) -> None:
+    works = (node.programs / "aws").read_text()
+    node.program("aws", f"[[ -e {tmp_path}/tried ]] || {{ touch {tmp_path}/tried; exit 1; }}\n{works}")
+    assert node.bootstrap().returncode == 0
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused(node: Node, built: Built) -> None:
+    (wheel,) = [file for file in built.of_environment() if file.name.startswith("duckdb")]
+    shutil.copy(write_wheel(wheel.parent / "forged", "duckdb", "1.0"), wheel)
+    with wheel.open("ab") as forged:
+        forged.write(b"\0")
+    done = node.bootstrap()
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert not (node.python.parents[1] / "complete").exists()

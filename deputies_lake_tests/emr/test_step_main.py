@@ -1,0 +1,232 @@
+"""What a driver does before it runs a step: it compares, refuses, and leaves a report of what went wrong."""
+
+import ast
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+import boto3
+import pytest
+from dagster_aws.emr import emr_step_main
+from moto import mock_aws
+
+from deputies_lake.emr import artifact, step_main
+from deputies_lake.environments import load_settings
+
+BUCKET, FOLDER = "artifacts", "runs/1/step/attempt_1"
+VARIABLES = load_settings("staging", {"DEPUTIES_LAKE_OWNER": "maria"}).variables
+
+
+@pytest.fixture(autouse=True)
+def _driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver to which everything was forwarded."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(artifact, "code_id", lambda: "c0de")
+
+
+@pytest.fixture
+def expected() -> dict[str, Any]:
+    """What a host says that differs in nothing."""
+    return step_main.expectations("c0de", PurePath(sys.prefix).name, VARIABLES)
+
+
+def test_equal_sides_find_nothing(expected: dict[str, Any]) -> None:
+    assert step_main.refusals(json.loads(json.dumps(expected))) == []
+
+
+def test_both_sides_must_have_the_versions_that_the_wire_depends_on(expected: dict[str, Any]) -> None:
+    assert set(expected["versions"]) == {"Python", "dagster", "dagster-aws", "Spark"}
+    assert (expected["versions"]["Python"], expected["versions"]["Spark"]) == ("3.11", "3.5")
+
+
+RENEW = (
+    "Run `deputies-lake deploy --env staging`, then `deputies-lake cluster stop --env staging`: "
+    "the next run starts a new cluster."
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "remedy"),
+    [
+        ("versions", "Python", RENEW),
+        ("versions", "dagster", RENEW),
+        ("versions", "dagster-aws", RENEW),
+        ("versions", "Spark", RENEW),
+        ("environment", "the Python environment", RENEW),
+        ("code", "the code", "Run `deputies-lake deploy --env staging`."),
+        (
+            "settings",
+            "DEPUTIES_LAKE_OWNER",
+            "The launcher sets it before spark-submit; look for what on the cluster sets it otherwise.",
+        ),
+    ],
+)
+def test_a_difference_is_said_with_both_sides_and_the_remedy(
+    expected: dict[str, Any], kind: str, name: str, remedy: str
+) -> None:
+    here = expected[kind][name]
+    expected[kind][name] = "other"
+    assert step_main.refusals(expected) == [f"{name} is {here} on the cluster, other on the host. {remedy}"]
+
+
+def test_all_differences_are_said_at_once(expected: dict[str, Any]) -> None:
+    expected["versions"].update(Python="3.12", dagster="1.14.0")
+    assert [sentence.split()[0] for sentence in step_main.refusals(expected)] == ["Python", "dagster"]
+
+
+def test_a_setting_that_was_not_forwarded_is_named(expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEPUTIES_LAKE_OWNER")
+    (sentence,) = step_main.refusals(expected)
+    assert sentence.startswith("DEPUTIES_LAKE_OWNER is not set on the cluster, maria on the host.")
+
+
+def test_a_driver_that_would_fall_back_to_a_local_lake_is_refused(
+    expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEPUTIES_LAKE_ENVIRONMENT")
+    assert any(
+        sentence.startswith("DEPUTIES_LAKE_ENVIRONMENT is local on the cluster, staging on the host.")
+        for sentence in step_main.refusals(expected)
+    )
+
+
+def test_a_setting_that_only_the_driver_has_is_named(expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPUTIES_LAKE_BUCKETS", "others")
+    (sentence,) = step_main.refusals(expected)
+    assert sentence.startswith("DEPUTIES_LAKE_BUCKETS is others on the cluster, not set on the host.")
+
+
+def test_nothing_of_the_lake_is_imported_while_versions_differ(
+    expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected["versions"]["Python"] = "3.12"
+    monkeypatch.setattr(artifact, "code_id", lambda: pytest.fail("the lake was asked"))
+    assert len(step_main.refusals(expected)) == 1
+
+
+def test_a_missing_package_is_a_difference(expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_main, "_PACKAGES", ("dagster", "nobody-has-this"))
+    expected["versions"]["nobody-has-this"] = "1.0"
+    del expected["versions"]["dagster-aws"]
+    (sentence,) = step_main.refusals(expected)
+    assert sentence.startswith("nobody-has-this is missing on the cluster, 1.0 on the host.")
+
+
+# the file itself
+
+
+def test_the_wrong_interpreter_can_still_say_that_it_is_wrong() -> None:
+    ast.parse(Path(step_main.__file__).read_text(encoding="utf-8"), feature_version=(3, 9))
+
+
+def test_it_starts_without_the_lake_and_without_dagster() -> None:
+    code = (
+        "import sys; sys.modules['deputies_lake'] = sys.modules['dagster'] = sys.modules['boto3'] = None\n"
+        f"exec(compile(open({step_main.__file__!r}).read(), 'step_main.py', 'exec'), {{'__name__': 'step_main'}})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_the_code_in_a_zip_is_the_code_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with zipfile.ZipFile(tmp_path / "deputies_lake.zip", "w") as code:
+        for name, content in artifact.code_files():
+            code.writestr(name, content)
+    ask = "from deputies_lake.emr import artifact; print(artifact.__file__, artifact.code_id())"
+    run = subprocess.run(
+        [sys.executable, "-c", ask],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "deputies_lake.zip")},
+    )
+    place, code_id = run.stdout.split()
+    assert ("deputies_lake.zip" in place, code_id) == (True, artifact.code_id())
+
+
+# running
+
+
+class Step:
+    """The stock main, and S3 around it."""
+
+    def __init__(self, expected: dict[str, Any]) -> None:
+        self.s3 = boto3.client("s3", region_name="us-east-1")
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{step_main.EXPECTATIONS}", Body=json.dumps(expected).encode())
+        self.started: list[tuple[str, str]] = []
+
+    def start(self, bucket: str, key: str) -> None:
+        self.started.append((bucket, key))
+
+    def run(self) -> None:
+        step_main.main(BUCKET, f"{FOLDER}/step_run_ref.pkl")
+
+    @property
+    def report(self) -> dict[str, Any]:
+        body = self.s3.get_object(Bucket=BUCKET, Key=f"{FOLDER}/{step_main.REPORT}")["Body"].read()
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+
+@pytest.fixture
+def step(expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Step]:
+    with mock_aws():
+        step = Step(expected)
+        monkeypatch.setattr(emr_step_main, "main", step.start)
+        yield step
+
+
+def test_equal_sides_run_the_step(step: Step) -> None:
+    step.run()
+    assert step.started == [(BUCKET, f"{FOLDER}/step_run_ref.pkl")]
+
+
+def test_a_refused_step_does_not_start_and_is_reported(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPUTIES_LAKE_OWNER", "joana")
+    with pytest.raises(SystemExit, match=r"This step was refused:\nDEPUTIES_LAKE_OWNER is joana on the cluster"):
+        step.run()
+    (sentence,) = step.report["refusals"]
+    assert (step.started, sentence.split(".")[0]) == (
+        [],
+        "DEPUTIES_LAKE_OWNER is joana on the cluster, maria on the host",
+    )
+
+
+def test_a_crash_is_reported_with_what_was_printed_before(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: str) -> None:
+        print("about to crash", file=sys.stderr)
+        raise ModuleNotFoundError("No module named 'duckdb'")
+
+    monkeypatch.setattr(emr_step_main, "main", crash)
+    with pytest.raises(ModuleNotFoundError):
+        step.run()
+    lines = step.report["crash"].splitlines()
+    assert (lines[0], lines[-1]) == ("about to crash", "ModuleNotFoundError: No module named 'duckdb'")
+
+
+def test_only_the_end_of_what_was_printed_is_reported(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: str) -> None:
+        print("\n".join(f"line {number}" for number in range(1000)), file=sys.stderr)
+        raise OSError("over")
+
+    monkeypatch.setattr(emr_step_main, "main", crash)
+    with pytest.raises(OSError, match="over"):
+        step.run()
+    assert "line 999" in step.report["crash"]
+    assert "line 799" not in step.report["crash"]
+
+
+def test_what_is_printed_still_reaches_emrs_own_log(
+    step: Step, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(emr_step_main, "main", lambda *_: print("for the log", file=sys.stderr))
+    step.run()
+    assert capsys.readouterr().err == "for the log\n"
