@@ -11,9 +11,9 @@ import click
 from deputies_lake.aws import require_account
 from deputies_lake.aws_commands import environment_option, explained
 from deputies_lake.emr.artifact import current, require_deployed
-from deputies_lake.emr.clusters import Activity, Cluster, Clusters
+from deputies_lake.emr.clusters import Cluster, Clusters
 
-_HEADER = ("cluster", "state", "age", "idle since", "running", "pending", "expiry", "reason")
+_HEADER = ("cluster", "state", "age", "idle since", "running", "pending", "units", "expiry", "reason")
 
 
 @click.group()
@@ -23,13 +23,12 @@ def cluster() -> None:
 
 @cluster.command()
 @environment_option
-def status(environment: str | None) -> None:
-    """Show the clusters that run, and what they do. Times are UTC."""
+@click.option("--all", "ended", is_flag=True, help="Also those that ended in the past week.")
+def status(environment: str | None, *, ended: bool) -> None:
+    """Show the clusters, and what they do. Times are UTC; units are vCPUs besides the primary machine's."""
     with explained(environment) as (settings, _):
         clusters = Clusters(settings)
-        now = datetime.now(UTC)
-        rows = [_row(found, clusters.activity(found), now) for found in clusters.alive()]
-        if rows:
+        if rows := [_row(clusters, found, datetime.now(UTC)) for found in clusters.present(ended=ended)]:
             _table([_HEADER, *rows])
         else:
             click.echo(f"No cluster of {settings.environment} is running.")
@@ -58,7 +57,7 @@ def stop(environment: str | None, cluster_id: str | None, *, yes: bool) -> None:
     with explained(environment) as (settings, aws):
         require_account(aws)
         clusters = Clusters(settings, click.echo)
-        found = [clusters.get(cluster_id)] if cluster_id else clusters.alive()
+        found = [clusters.get(cluster_id)] if cluster_id else clusters.present()
         if not found:
             click.echo(f"No cluster of {settings.environment} is running.")
             return
@@ -71,21 +70,26 @@ def stop(environment: str | None, cluster_id: str | None, *, yes: bool) -> None:
 
 def _ask(clusters: Clusters, found: Sequence[Cluster]) -> None:
     steps = {one.id: clusters.activity(one) for one in found}
-    busy = {name: activity for name, activity in steps.items() if activity.running + activity.pending}
+    busy = {name: activity for name, activity in steps.items() if activity.active}
     for name, activity in busy.items():
         click.secho(f"{name}: {activity.running} steps run, {activity.pending} wait", fg="red", bold=True)
     if busy:
         click.confirm("These steps will be cancelled. Go on?", abort=True)
 
 
-def _row(found: Cluster, activity: Activity, now: datetime) -> tuple[str, ...]:
+def _row(clusters: Clusters, found: Cluster, now: datetime) -> tuple[str, ...]:
+    activity, units = clusters.activity(found), "-"
+    if not found.has_ended:
+        capacity = clusters.capacity(found)
+        units = f"{capacity.on_demand} + {capacity.spot} spot"
     return (
         found.id,
         found.state,
-        _duration(now - found.created),
+        _duration((found.ended or now) - found.created),
         _at(activity.idle_since),
         str(activity.running),
         str(activity.pending),
+        units,
         _at(found.expiry),
         found.reason,
     )

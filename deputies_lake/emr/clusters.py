@@ -5,17 +5,18 @@ its name. What a new one is made of is in `cluster_request.py`, that only one is
 enough to be ended in `idle.py`.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from deputies_lake.aws import AwsError, client, require_account
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.emr.cluster_request import ENVIRONMENT_ID, EXPIRY, ownership, request
 from deputies_lake.emr.lease import Lease
-from deputies_lake.environments import AwsSettings, Settings
+from deputies_lake.environments import MAX_UNITS, SUBNETS, AwsSettings, Settings
 
 WAITING: Final = "WAITING"
 
@@ -26,6 +27,7 @@ _PENDING: Final = "PENDING"
 _ACTIVE: Final = (_PENDING, "RUNNING", "CANCEL_PENDING")
 _INVALID: Final = ("ValidationException", "InvalidRequestException")
 
+_RECENTLY: Final = timedelta(days=7)
 _MOST_IN_A_CALL: Final = 10
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 # Lists of EMR may lag behind what it was told.
@@ -38,7 +40,8 @@ class ClusterError(AwsError):
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """A cluster of ours, as EMR describes it. `reason` is why it is in its state, if EMR says so."""
+    """A cluster of ours, as EMR describes it. `reason` is why it is in its state, if EMR says so. EMR ends no cluster
+    that someone made `is_protected`."""
 
     id: str
     state: str
@@ -46,14 +49,17 @@ class Cluster:
     tags: Mapping[str, str]
     created: datetime
     ready: datetime | None
+    ended: datetime | None = None
+    is_protected: bool = False
 
     @property
     def expiry(self) -> datetime | None:
         """From then on it gets no more work. None where its tag says nothing that can be read."""
         try:
-            return datetime.fromisoformat(self.tags.get(EXPIRY, "")).astimezone(UTC)
+            expiry = datetime.fromisoformat(self.tags.get(EXPIRY, ""))
         except ValueError:
             return None
+        return expiry.astimezone(UTC) if expiry.tzinfo else expiry.replace(tzinfo=UTC)
 
     @property
     def is_ready(self) -> bool:
@@ -75,6 +81,18 @@ class Activity:
     running: int
     pending: int
     idle_since: datetime | None
+
+    @property
+    def active(self) -> int:
+        return self.running + self.pending
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """The units that a cluster has now, besides those of its primary machine."""
+
+    on_demand: int
+    spot: int
 
 
 class Clusters:
@@ -110,8 +128,8 @@ class Clusters:
                     # Since we looked, another may have started one and given the lease back.
                     if found := self._usable(artifact):
                         return found.id
-                    if lease.is_safe:
-                        return self._start(artifact)
+                    if lease.is_safe and (started := self._start(artifact, lease)):
+                        return started
                 finally:
                     lease.release()
             elif not told:
@@ -143,8 +161,11 @@ class Clusters:
                 f"Type `deputies-lake infra up --env {environment}`, then `deputies-lake deploy --env {environment}`."
             ) from error
 
-    def _start(self, artifact: Artifact) -> str:
-        """Have EMR start a cluster, and wait until its lists show it to those who come next."""
+    def _start(self, artifact: Artifact, lease: Lease) -> str | None:
+        """Have EMR start a cluster, and wait until its lists show it to those who come next.
+
+        None if that took so long that another thought us dead and started one, too: then ours is ended again.
+        """
         from botocore.exceptions import BotoCoreError, ClientError
 
         require_account(self.aws)
@@ -157,6 +178,8 @@ class Clusters:
             started = found.id
         else:
             self._listed(artifact)
+            if not lease.is_kept and self.end([started], lambda cluster: not self.activity(cluster).active):
+                return None
         self._report(f"started cluster {started}")
         return started
 
@@ -165,14 +188,14 @@ class Clusters:
 
         emr = client("emr", self.aws)
         # EMR takes the same request twice for two clusters, so boto3 must not repeat it.
-        emr.meta.events.unregister("needs-retry.emr", unique_id="retry-config-emr")
+        emr.meta.events.register_first("needs-retry.emr.RunJobFlow", lambda **_: False)
         try:
             started: str = emr.run_job_flow(**request(self.aws, artifact, datetime.now(UTC)))["JobFlowId"]
         except ClientError as error:
             if _code(error) in _INVALID:
+                message = error.response["Error"]["Message"]
                 raise ClusterError(
-                    f"EMR starts no cluster for {self.aws.environment}: {error.response['Error']['Message']} "
-                    f"`deputies-lake infra up --env {self.aws.environment}` makes what clusters need."
+                    f"EMR starts no cluster for {self.aws.environment}: {message} {self._remedy(message)}".rstrip()
                 ) from error
             raise
         return started
@@ -191,11 +214,20 @@ class Clusters:
 
     def alive(self) -> list[Cluster]:
         """All of ours that run steps or will, the newest first."""
-        pages = client("emr", self.aws).get_paginator("list_clusters").paginate(ClusterStates=list(_ALIVE))
+        return [cluster for cluster in self._listed_as_ours(_ALIVE) if cluster.is_alive]
+
+    def present(self, *, ended: bool = False) -> list[Cluster]:
+        """All of ours that are alive or about to end; those too that `ended` in the past week."""
+        found = self._listed_as_ours((*_ALIVE, "TERMINATING"))
+        if ended:
+            found += self._listed_as_ours(_ENDED, CreatedAfter=datetime.now(UTC) - _RECENTLY)
+        return found
+
+    def _listed_as_ours(self, states: Sequence[str], **asked: datetime) -> list[Cluster]:
+        pages = client("emr", self.aws).get_paginator("list_clusters").paginate(ClusterStates=list(states), **asked)
         # Each description is a call, and those are few a second. The name tells most of other people's clusters.
         named = [found["Id"] for page in pages for found in page["Clusters"] if found["Name"] == self.aws.stack]
-        described = map(self._describe, named)
-        return [cluster for cluster in described if self._is_ours(cluster) and cluster.is_alive]
+        return [cluster for cluster in map(self._describe, named) if self._is_ours(cluster)]
 
     def get(self, cluster_id: str) -> Cluster:
         """Raises `ClusterError` for one that is not ours, or does not exist."""
@@ -228,6 +260,15 @@ class Clusters:
             else None,
         )
 
+    def capacity(self, cluster: Cluster) -> Capacity:
+        """What is paid for now, besides the primary machine."""
+        pages = client("emr", self.aws).get_paginator("list_instance_fleets").paginate(ClusterId=cluster.id)
+        fleets = [fleet for page in pages for fleet in page["InstanceFleets"] if fleet["InstanceFleetType"] != "MASTER"]
+        return Capacity(
+            on_demand=sum(fleet["ProvisionedOnDemandCapacity"] for fleet in fleets),
+            spot=sum(fleet["ProvisionedSpotCapacity"] for fleet in fleets),
+        )
+
     def _describe(self, cluster_id: str) -> Cluster:
         found = client("emr", self.aws).describe_cluster(ClusterId=cluster_id)["Cluster"]
         status, timeline = found["Status"], found["Status"]["Timeline"]
@@ -239,6 +280,8 @@ class Clusters:
             tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
             created=timeline["CreationDateTime"],
             ready=timeline.get("ReadyDateTime"),
+            ended=timeline.get("EndDateTime"),
+            is_protected=found.get("TerminationProtected", False),
         )
 
     def _is_ours(self, cluster: Cluster) -> bool:
@@ -276,12 +319,24 @@ class Clusters:
             if is_reached(cluster):
                 return cluster
             if cluster.has_ended:
+                remedy = self._remedy(cluster.reason)
                 raise ClusterError(
                     f"cluster {cluster_id} is {state}: {cluster.reason or 'EMR gives no reason'}. Its logs will be in "
-                    f"s3://{self.aws.logs_bucket}/emr/{cluster_id}/ in a few minutes. "
+                    f"s3://{self.aws.logs_bucket}/emr/{cluster_id}/ in a few minutes. {remedy}{' ' if remedy else ''}"
                     f"To try again: deputies-lake cluster start --env {self.aws.environment}"
                 )
             time.sleep(self._pause)
+
+    def _remedy(self, message: str) -> str:
+        """What to do about EMR's words, as far as they are known."""
+        remedies = {
+            "limit|quota|exceed|insufficient": "Ask AWS for a higher quota of EC2's vCPUs, on demand and spot, or set "
+            f"{MAX_UNITS} to less than {self.aws.cluster.max_units}.",
+            r"subnet|\bvpc\b": f"Set {SUBNETS} to subnets of {self.aws.region} from which S3 can be reached.",
+            r"\brole\b|instance ?profile|security configuration": "`deputies-lake infra up --env "
+            f"{self.aws.environment}` makes what clusters need.",
+        }
+        return next((remedy for words, remedy in remedies.items() if re.search(words, message, re.IGNORECASE)), "")
 
 
 def _code(error: Any) -> str:

@@ -35,8 +35,8 @@ def judge(cluster: Cluster, activity: Activity, settings: ClusterSettings, now: 
     def verdict(why: str, *, ends: bool = False) -> Verdict:
         return Verdict(cluster=cluster, ends=ends, why=why)
 
-    if cluster.state != WAITING:
-        return verdict(f"it is {cluster.state}")
+    if cluster.is_protected or cluster.state != WAITING:
+        return verdict("it is protected from termination" if cluster.is_protected else f"it is {cluster.state}")
     if activity.idle_since is None:
         return verdict(f"{activity.running} steps run and {activity.pending} wait")
     age, idle = now - cluster.created, now - activity.idle_since
@@ -56,12 +56,15 @@ def verdicts(clusters: Clusters, now: datetime) -> list[Verdict]:
 
 
 def end_idle(clusters: Clusters, judged: Sequence[Verdict]) -> list[str]:
-    """Have those end that are to end and, looked at once more, still are. Returns their ids."""
+    """Have those end that are to end and, looked at once more, still are. Returns their ids.
+
+    One at a time: between the look and the end of each is one call, in which no step may come.
+    """
 
     def still(cluster: Cluster) -> bool:
         return judge(cluster, clusters.activity(cluster), clusters.aws.cluster, datetime.now(UTC)).ends
 
-    return clusters.end([verdict.cluster.id for verdict in judged if verdict.ends], still)
+    return [ended for verdict in judged if verdict.ends for ended in clusters.end([verdict.cluster.id], still)]
 
 
 def _minutes(duration: timedelta) -> str:

@@ -52,6 +52,12 @@ class Lease:
         """Whether there is time left to do what it was taken for before others think that its holder died."""
         return time.monotonic() - self._taken < LOST_AFTER_SECONDS / 2
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is ours still, or someone took it for lost."""
+        found = self._look()
+        return found is not None and found[1] == self._holder
+
     def release(self) -> None:
         """Give it back, if it is still ours. Raises nothing: what isn't given back is lost after some minutes."""
         from botocore.exceptions import BotoCoreError, ClientError

@@ -67,13 +67,31 @@ def test_the_status_is_a_table(cloud: Cloud, run: Run) -> None:
     result = run("status")
     moment = r"\d{4}-\d\d-\d\d \d\d:\d\d"
     assert re.fullmatch(
-        "cluster +state +age +idle since +running +pending +expiry +reason\n"
-        rf"{busy} +RUNNING +30 min +- +1 +2 +{moment}( .*)?\n"
-        rf"{idle} +WAITING +3 h 30 min +{moment} +0 +0 +{moment}( .*)?\n",
+        "cluster +state +age +idle since +running +pending +units +expiry +reason\n"
+        rf"{busy} +RUNNING +30 min +- +1 +2 +4 \+ 4 spot +{moment}( .*)?\n"
+        rf"{idle} +WAITING +3 h 30 min +{moment} +0 +0 +4 \+ 4 spot +{moment}( .*)?\n",
         result.output,
     )
     header, *rows = result.output.splitlines()
     assert {row[header.index("expiry") - 1 : header.index("expiry") + 3] for row in rows} == {" 202"}
+
+
+def test_the_status_shows_what_is_about_to_end(cloud: Cloud, run: Run) -> None:
+    ending = cloud.add(state="TERMINATING")
+    assert ending in run("status").output
+
+
+def test_the_status_shows_what_ended_if_it_is_wanted(cloud: Cloud, run: Run) -> None:
+    ended, long_ago = cloud.add(), cloud.add(hours=8 * 24)
+    for one in (ended, long_ago):
+        cloud.cluster(one).terminate("BOOTSTRAP_FAILURE", "the bootstrap action failed")
+        cloud.cluster(one).become_terminated()
+    assert run("status").output == "No cluster of staging is running.\n"
+    _, *rows = run("status", "--all").output.splitlines()
+    assert re.fullmatch(
+        rf"{ended} +TERMINATED_WITH_ERRORS +3 h 00 min +- +0 +0 +- +\S+ \S+ +BOOTSTRAP_FAILURE: the bootstrap .*",
+        "".join(rows),
+    )
 
 
 def test_the_status_says_if_there_is_none(cloud: Cloud, run: Run) -> None:
@@ -149,6 +167,12 @@ def test_all_of_an_environment_are_ended_and_waited_for(cloud: Cloud, run: Run) 
     assert {cloud.cluster(one).state for one in ours} == {"TERMINATED"}
     assert cloud.cluster(others).state == "WAITING"
     assert result.output.endswith("Done.\n")
+
+
+def test_one_that_is_about_to_end_is_waited_for(cloud: Cloud, run: Run) -> None:
+    ending = cloud.add(state="TERMINATING")
+    assert run("stop").exit_code == 0
+    assert cloud.cluster(ending).state == "TERMINATED"
 
 
 def test_one_is_ended_by_its_id(cloud: Cloud, run: Run) -> None:

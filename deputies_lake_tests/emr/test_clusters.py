@@ -1,5 +1,6 @@
 """Clusters: which are ours, when one is started, and that many who ask at once get one."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -157,6 +158,37 @@ def test_they_are_told_why_they_wait(cloud: Cloud) -> None:
     assert said == ["another run is starting a cluster; waiting for it", f"started cluster {started}"]
 
 
+def slow(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *steps: str) -> tuple[str, str]:
+    """A run that is stopped within RunJobFlow for so long that another takes the lease and starts a cluster, too.
+
+    The first has these steps when the run wakes up. Returns what the run got, and the other cluster.
+    """
+    run_job_flow, others = Clusters._run_job_flow, list[str]()
+
+    def sleep_within(clusters: Clusters, artifact: Artifact) -> str:
+        started = run_job_flow(clusters, artifact)
+        for step in steps:
+            cloud.add_step(started, step)
+        others.append(cloud.add(expires_in=timedelta(hours=20)))
+        key = f"clusters/{artifact.environment_id}.lease"
+        cloud.client("s3").put_object(Bucket=cloud.aws.artifacts_bucket, Key=key, Body=b"another")
+        return started
+
+    monkeypatch.setattr(Clusters, "_run_job_flow", sleep_within)
+    return Clusters(cloud.settings).provide(OWN), others[0]
+
+
+def test_who_was_thought_dead_ends_its_own_and_takes_the_others(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    got, another = slow(cloud, monkeypatch)
+    assert got == another
+    assert cloud.ended() == set(cloud.ids()) - {another}
+
+
+def test_but_not_if_it_has_got_work_meanwhile(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    got, another = slow(cloud, monkeypatch, "PENDING")
+    assert (got != another, cloud.ended()) == (True, set())
+
+
 # Not started
 
 
@@ -179,6 +211,36 @@ def test_what_emr_refuses_is_said_with_what_makes_it(cloud: Cloud, clusters: Clu
         "`deputies-lake infra up --env staging` makes what clusters need."
     )
     assert cloud.leases() == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "remedy"),
+    [
+        (
+            "The instance count exceeds your quota.",
+            r"Ask AWS for a higher quota .*, or set DEPUTIES_LAKE_MAX_UNITS to less than 16\.",
+        ),
+        (
+            "The VPC/subnet configuration was invalid.",
+            "Set DEPUTIES_LAKE_SUBNETS to subnets of sa-east-1 from which S3 can be reached.",
+        ),
+        (
+            "Service role deputies-lake-staging-emr is invalid.",
+            "`deputies-lake infra up --env staging` makes what clusters need.",
+        ),
+        ("Something that nobody foresaw.", ""),
+    ],
+)
+def test_a_refusal_comes_with_what_to_do_about_it(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, refusal: str, remedy: str
+) -> None:
+    def refuse(_: emr.Emr) -> Any:
+        raise JsonRESTError("ValidationException", refusal)
+
+    monkeypatch.setattr(emr.Emr, "run_job_flow", refuse)
+    with pytest.raises(ClusterError) as raised:
+        clusters.provide(OWN)
+    assert re.fullmatch(f"EMR starts no cluster for staging: {re.escape(refusal)} ?{remedy}", str(raised.value))
 
 
 def test_none_is_started_in_another_account(cloud: Cloud) -> None:
@@ -268,6 +330,11 @@ def test_emr_is_told_of_ten_at_a_time(cloud: Cloud, clusters: Clusters) -> None:
     with mock.patch.object(emr.Emr, "terminate_job_flows", count):
         assert clusters.end(there) == there
     assert (sizes, cloud.ended()) == ([10, 2], set(there))
+
+
+def test_an_expiry_without_a_zone_is_utc(cloud: Cloud, clusters: Clusters) -> None:
+    there = cloud.add(tags={"expiry": "2026-11-23T12:00:00"})
+    assert clusters.get(there).expiry == datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def test_none_is_ended_in_another_account(cloud: Cloud) -> None:

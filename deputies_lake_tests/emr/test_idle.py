@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from deputies_lake.emr.clusters import Activity, Cluster, Clusters
 from deputies_lake.emr.idle import end_idle, judge, verdicts
 from deputies_lake.environments import ClusterSettings
+from deputies_lake_tests.aws import emr
 from deputies_lake_tests.emr.cloud import Cloud, cloud, cloud_endpoint
 
 __all__ = ["cloud", "cloud_endpoint"]
@@ -17,7 +19,9 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SETTINGS = ClusterSettings(core_units=4, max_units=16, subnets=(), idle_minutes=20)
 
 
-def cluster(*, state: str = "WAITING", minutes_old: float = 180, expires_in_minutes: float = 300) -> Cluster:
+def cluster(
+    *, state: str = "WAITING", minutes_old: float = 180, expires_in_minutes: float = 300, is_protected: bool = False
+) -> Cluster:
     return Cluster(
         id="j-1",
         state=state,
@@ -25,6 +29,7 @@ def cluster(*, state: str = "WAITING", minutes_old: float = 180, expires_in_minu
         tags={"expiry": (NOW + timedelta(minutes=expires_in_minutes)).isoformat()},
         created=NOW - timedelta(minutes=minutes_old),
         ready=None,
+        is_protected=is_protected,
     )
 
 
@@ -40,6 +45,7 @@ BUSY = Activity(running=1, pending=2, idle_since=None)
     [
         (cluster(), idle(40), True, "it has been idle for 40 min"),
         (cluster(), idle(39.9), False, "it has been idle for 39 min, less than 40 min"),
+        (cluster(is_protected=True), idle(40), False, "it is protected from termination"),
         (cluster(), BUSY, False, "1 steps run and 2 wait"),
         (cluster(state="RUNNING"), BUSY, False, "it is RUNNING"),
         (cluster(state="STARTING"), BUSY, False, "it is STARTING"),
@@ -67,6 +73,27 @@ def test_one_that_got_work_meanwhile_stays(cloud: Cloud, clusters: Clusters) -> 
     judged = verdicts(clusters, datetime.now(UTC))
     cloud.add_step(lucky, "PENDING")
     assert (end_idle(clusters, judged), cloud.ended()) == ([idle], {idle})
+
+
+def test_one_is_looked_at_when_it_is_its_turn_and_not_before(cloud: Cloud, clusters: Clusters) -> None:
+    first, second = cloud.add(hours=3), cloud.add(hours=4)
+    judged = verdicts(clusters, datetime.now(UTC))
+    terminate = emr.Emr.terminate_job_flows
+
+    def then_a_step_comes(response: emr.Emr) -> Any:
+        answer = terminate(response)
+        cloud.add_step(second, "PENDING")
+        return answer
+
+    with mock.patch.object(emr.Emr, "terminate_job_flows", then_a_step_comes):
+        assert end_idle(clusters, judged) == [first]
+    assert cloud.ended() == {first}
+
+
+def test_a_protected_one_does_not_keep_others_alive(cloud: Cloud, clusters: Clusters) -> None:
+    protected, ends = cloud.add(), cloud.add()
+    cloud.cluster(protected).set_termination_protection(True)
+    assert end_idle(clusters, verdicts(clusters, datetime.now(UTC))) == [ends]
 
 
 def of_others(cloud: Cloud) -> Sequence[dict[str, Any]]:

@@ -92,6 +92,14 @@ def test_who_lost_it_does_not_take_it_from_the_next_by_giving_it_back(cloud: Clo
     assert not new().take()
 
 
+def test_who_was_slow_can_tell_whether_it_is_theirs_still(cloud: Cloud, new: NewLease) -> None:
+    slow = new()
+    assert slow.take()
+    assert slow.is_kept
+    cloud.client("s3").put_object(Bucket=cloud.aws.artifacts_bucket, Key=slow._key, Body=b"another")
+    assert not slow.is_kept
+
+
 def test_it_is_safe_for_less_time_than_others_wait(new: NewLease, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = new()
     lease.take()
