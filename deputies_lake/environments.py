@@ -101,6 +101,11 @@ class AwsSettings:
     patience_seconds: float = 900.0
 
     @property
+    def ownership(self) -> Mapping[str, str]:
+        """The tags that make a stack or a cluster ours. Nothing is done to what lacks either; policies rely on them."""
+        return {"project": "deputies_lake", "environment": self.environment.value}
+
+    @property
     def landing_bucket(self) -> str:
         return f"{self.buckets}-landing"
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.environments import AwsSettings, ClusterSettings
-from deputies_lake.infrastructure.stack import PROJECT
 
 ENVIRONMENT_ID: Final = "environment_id"
 EXPIRY: Final = "expiry"
@@ -19,16 +18,11 @@ _ROOT_VOLUME_GIB: Final = 40
 _SPOT_PATIENCE_MINUTES: Final = 5
 
 
-def ownership(aws: AwsSettings) -> Mapping[str, str]:
-    """The tags that make a cluster ours. Nothing is done to one that lacks either."""
-    return {"project": PROJECT, "environment": aws.environment.value}
-
-
 def request(aws: AwsSettings, artifact: Artifact, now: datetime) -> dict[str, Any]:
     """The arguments of `RunJobFlow` for a cluster that starts `now`."""
     cluster, bucket = aws.cluster, aws.artifacts_bucket
     tags = {
-        **ownership(aws),
+        **aws.ownership,
         "owner": aws.owner,
         EXPIRY: (now + timedelta(hours=cluster.lifetime_hours)).isoformat(timespec="seconds"),
         ENVIRONMENT_ID: artifact.environment_id,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from deputies_lake.aws import AwsError, client, require_account
 from deputies_lake.emr.artifact import Artifact
-from deputies_lake.emr.cluster_request import ENVIRONMENT_ID, EXPIRY, ownership, request
+from deputies_lake.emr.cluster_request import ENVIRONMENT_ID, EXPIRY, request
 from deputies_lake.emr.lease import Lease
 from deputies_lake.environments import MAX_UNITS, SUBNETS, AwsSettings, Settings
 
@@ -240,7 +240,7 @@ class Clusters:
                 raise
             raise ClusterError(f"there is no cluster {cluster_id} in {self.aws.region}. {self._ours_are()}") from error
         if not self._is_ours(cluster):
-            wanted = ", ".join(f"{key}={value}" for key, value in ownership(self.aws).items())
+            wanted = ", ".join(f"{key}={value}" for key, value in self.aws.ownership.items())
             raise ClusterError(
                 f"cluster {cluster_id} is not ours: it lacks the tags {wanted}. It was left alone. {self._ours_are()}"
             )
@@ -285,7 +285,7 @@ class Clusters:
         )
 
     def _is_ours(self, cluster: Cluster) -> bool:
-        return ownership(self.aws).items() <= cluster.tags.items()
+        return self.aws.ownership.items() <= cluster.tags.items()
 
     def _ours_are(self) -> str:
         return f"Ours: `deputies-lake cluster status --env {self.aws.environment}`"

@@ -15,11 +15,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from deputies_lake.aws import AwsError, client, require_account
+from deputies_lake.emr.clusters import Clusters
 from deputies_lake.environments import BUCKETS, AwsSettings, Environment, Settings
 from deputies_lake.infrastructure.data import BUCKET, HOLDING, Data
-
-PROJECT: Final = "deputies_lake"
-"""The value of the tag `project`, on all that is ours. Policies rely on it and on the tag `environment`."""
 
 _POLL_SECONDS: Final = 3.0
 
@@ -29,8 +27,6 @@ _UNDER_REVIEW: Final = "REVIEW_IN_PROGRESS"
 _NEVER_MADE: Final = "ROLLBACK_COMPLETE"
 # As CloudFormation says that a change set would change nothing.
 _NO_CHANGE: Final = re.compile("didn't contain changes|No updates are to be performed")
-
-_UNENDED: Final = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"]
 
 
 class StackError(AwsError):
@@ -72,6 +68,7 @@ class Stack:
         self._aws: AwsSettings = settings.aws
         self._report = report
         self._data = Data(self._aws)
+        self._clusters = Clusters(settings)
         self._cloudformation = client("cloudformation", self._aws)
         self._pause = min(_POLL_SECONDS, self._aws.poll_seconds)
 
@@ -169,11 +166,11 @@ class Stack:
         if status == _UNDER_REVIEW:
             return None
         found = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-        if any(found.get(key) != self._tags[key] for key in ("project", "environment")):
+        if not self._aws.ownership.items() <= found.items():
+            wanted = ", ".join(f"{key}={value}" for key, value in self._aws.ownership.items())
             raise StackError(
                 f"there is a stack {self._aws.stack} in {self._aws.region} that is not ours: it lacks the tags "
-                f"project={PROJECT}, environment={self._environment}. Nothing was changed. Remove it, or use another "
-                "account or region"
+                f"{wanted}. Nothing was changed. Remove it, or use another account or region"
             )
         if status.endswith("_IN_PROGRESS"):
             raise StackError(f"the stack {self._aws.stack} is being changed ({status}). Wait until that is done")
@@ -181,12 +178,12 @@ class Stack:
 
     @property
     def _tags(self) -> Mapping[str, str]:
-        return {"project": PROJECT, "environment": self._environment.value, "owner": self._aws.owner}
+        return {**self._aws.ownership, "owner": self._aws.owner}
 
     def _wanted(self) -> dict[str, Any]:
         aws = self._aws
         parameters = {
-            "Project": PROJECT,
+            "Project": aws.ownership["project"],
             "Environment": self._environment.value,
             "LandingBucketName": aws.landing_bucket,
             "RawBucketName": aws.raw_bucket,
@@ -227,17 +224,7 @@ class Stack:
             )
 
     def _require_no_clusters(self) -> None:
-        emr = client("emr", self._aws)
-        found = [
-            cluster
-            for page in emr.get_paginator("list_clusters").paginate(ClusterStates=_UNENDED)
-            for cluster in page["Clusters"]
-        ]
-        ours = []
-        for cluster in found:
-            tags = emr.describe_cluster(ClusterId=cluster["Id"])["Cluster"].get("Tags", [])
-            if {("project", PROJECT), ("environment", self._environment)} <= {(t["Key"], t["Value"]) for t in tags}:
-                ours.append(f"{cluster['Id']} ({cluster['Status']['State']})")
+        ours = [f"{cluster.id} ({cluster.state})" for cluster in self._clusters.present()]
         if ours:
             raise StackError(
                 f"clusters of {self._environment} have not ended: {', '.join(ours)}. Nothing was changed. End them, "

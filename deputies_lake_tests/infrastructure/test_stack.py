@@ -455,7 +455,7 @@ def test_down_clears_what_a_failed_creation_left(settings: Settings) -> None:
 
 def start_cluster(environment: str) -> str:
     cluster: str = client("emr").run_job_flow(
-        Name="a cluster",
+        Name=f"deputies-lake-{environment}",
         Instances={"InstanceCount": 1, "MasterInstanceType": "m5.xlarge", "KeepJobFlowAliveWhenNoSteps": True},
         Tags=[{"Key": "project", "Value": "deputies_lake"}, {"Key": "environment", "Value": environment}],
     )["JobFlowId"]
