@@ -49,7 +49,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     BUCKETS: "staging, prod: what the buckets' names begin with; deputies-lake-<environment>-<account> unless set",
     OWNER: "staging, prod: whom to ask about a cluster, as its tag; data-platform unless set",
     SUBNETS: "staging, prod: ids of the subnets for clusters, with commas; the default VPC's unless set",
-    MAX_UNITS: "staging, prod: vCPUs that a cluster never exceeds; 16 in staging, 64 in prod unless set",
+    MAX_UNITS: "staging, prod: vCPUs that a cluster's workers never exceed; 16 in staging, 64 in prod unless set",
     POLL_SECONDS: "staging, prod: how often a run asks EMR about its step; 15 unless set",
     CPF_KEY: "local: the secret that hides the tax ids of private persons; elsewhere it is in Secrets Manager",
     SPARK_MEMORY: "local: heap of the Spark driver; 1g unless set",

@@ -33,6 +33,7 @@ from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME, EmrPySparkStep
 
 import deputies_lake
 from deputies_lake.aws import AwsError
+from deputies_lake.aws import AccountError
 from deputies_lake.emr import artifact, step_main
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.emr.clusters import ClusterError, Clusters
