@@ -33,7 +33,6 @@ from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME, EmrPySparkStep
 
 import deputies_lake
 from deputies_lake.aws import AwsError
-from deputies_lake.aws import AccountError
 from deputies_lake.emr import artifact, step_main
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.emr.clusters import ClusterError, Clusters
@@ -103,19 +102,19 @@ class EmrStepLauncher(EmrPySparkStepLauncher):
             raise dg.Failure(str(error), allow_retries=False) from error
 
     def _launch(self, context: StepExecutionContext) -> Iterator[DagsterEvent]:
-        environment = self._settings.environment
-        remedy = f"`deputies-lake infra up --env {environment}` gives the role {self._aws.dagster_role} what it needs."
-        patience = Patience(self._aws.patience_seconds, context.log, remedy=remedy)
+        aws = self._aws
+        remedy = f"`deputies-lake infra up --env {aws.environment}` gives the role {aws.dagster_role} what it needs."
+        patience = Patience(aws.patience_seconds, context.log, remedy=remedy)
         remember_inputs(context)
         place = [_RUNS, context.run_id, self._sanitize_step_key(context.step.key), _attempt(context)]
-        attempt = Attempt(aws=self._aws, prefix="/".join(place))
+        attempt = Attempt(aws=aws, prefix="/".join(place))
         with raise_execution_interrupts():
             own = patience.call("looking for the artifact", self._deployed)
             cluster_id = patience.call("looking for a cluster", partial(self._clusters.provide, own))
             patience.call("sending the step", partial(attempt.send, self._files(context, own)))
         # Not interruptible: a step would be left behind whose id nobody got.
         step = submit(
-            self._aws,
+            aws,
             patience,
             context.log,
             cluster_id=cluster_id,
