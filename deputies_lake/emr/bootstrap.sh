@@ -7,15 +7,19 @@
 # The last step makes the environment's name appear, so that a half-made one is never taken for whole.
 set -euo pipefail
 
+say() { echo "deputies_lake bootstrap: $*" >&2; }
+
+if [[ $# -ne 2 ]]; then
+  say "two arguments are needed: s3://BUCKET/environments/ID ID"
+  exit 2
+fi
 uri=$1 id=$2
 home=$HOME/deputies_lake
 target=$home/$id
 
-say() { echo "deputies_lake bootstrap: $*" >&2; }
-
 # Drivers run on the primary node. The others' Spark is Java only: no step has Python code in its tasks.
-node=/mnt/var/lib/info/instance.json
-if [[ -f $node ]] && grep --quiet '"isMaster": *false' "$node"; then
+node=${EMR_INSTANCE_INFO:-/mnt/var/lib/info/instance.json}
+if [[ -f $node ]] && grep --quiet '"isMaster"[[:space:]]*:[[:space:]]*false' "$node"; then
   say "nothing to do on this node"
   exit 0
 fi
@@ -37,8 +41,16 @@ for attempt in 1 2 3; do
   say "attempt $attempt to copy $uri failed"
   sleep $((attempt * 5))
 done
-if [[ $fetched = no || ! -f $work/files/manifest.json ]]; then
+if [[ $fetched = no ]]; then
+  say "$uri can't be copied; what aws says of it is above. May this machine's role read it?"
+  exit 1
+fi
+if [[ ! -f $work/files/manifest.json ]]; then
   say "$uri is not wholly there. Type: deputies-lake deploy"
+  exit 1
+fi
+if ! command -v python3.11 >/dev/null; then
+  say "this machine has no python3.11, which EMR brings from 7.1 on. Look at release_label in the settings"
   exit 1
 fi
 

@@ -9,14 +9,17 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from packaging.utils import parse_wheel_filename
 
@@ -35,6 +38,12 @@ _PLATFORMS: Final = (
 )
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _PARALLEL_UPLOADS: Final = 8
+
+# A missing bucket is told by the upload, which comes next.
+_MISSING: Final = ("404", "NoSuchBucket")
+_BEING_WRITTEN: Final = "ConditionalRequestConflict"
+_WAS_WRITTEN: Final = "PreconditionFailed"
+_PAUSE_SECONDS: Final = 0.5
 
 Progress = Callable[[str], None]
 
@@ -82,34 +91,14 @@ def deploy(aws: AwsSettings, built: Built, progress: Progress = lambda _: None) 
     """Upload what the artifacts bucket does not hold yet; the keys that were. `progress` is told each of them.
 
     The manifest comes last: without it an environment is not taken for deployed. Raises `AccountError` before anything
-    is sent to the wrong account, `ArtifactError` where there is no bucket.
+    is sent to the wrong account; `ArtifactError` where there is no bucket, or it holds another build of this version.
     """
-    account = require_account(aws)
-    s3 = client("s3", aws)
-
-    def send(file: Path) -> str:
-        key = file.relative_to(built.folder).as_posix()
-        with file.open("rb") as body:
-            # Bucket names are the world's: this one must be ours. Content-addressed, so never overwritten.
-            s3.put_object(
-                Bucket=aws.artifacts_bucket,
-                Key=key,
-                Body=body,
-                ChecksumAlgorithm="SHA256",
-                IfNoneMatch="*",
-                ExpectedBucketOwner=account,
-            )
-        progress(key)
-        return key
-
-    there = _keys(s3, aws, built.artifact)
-    wanted = [*built.of_code(), *built.of_environment()]
-    missing = [file for file in wanted if file.relative_to(built.folder).as_posix() not in there]
+    bucket = _Bucket(aws, require_account(aws))
+    files = [*built.of_code(), *built.of_environment()]
     with ThreadPoolExecutor(_PARALLEL_UPLOADS) as pool:
-        sent = list(pool.map(_unless_sent_meanwhile(send), missing))
-    if built.manifest.relative_to(built.folder).as_posix() not in there:
-        sent.append(_unless_sent_meanwhile(send)(built.manifest))
-    return [key for key in sent if key]
+        sent = pool.map(partial(bucket.send, built.folder, progress), files)
+        keys = [key for key in sent if key]
+    return [*keys, *filter(None, [bucket.send(built.folder, progress, built.manifest)])]
 
 
 def to_deploy(built: Built) -> int:
@@ -117,35 +106,58 @@ def to_deploy(built: Built) -> int:
     return len(built.of_code()) + len(built.of_environment()) + 1
 
 
-def _keys(s3: Any, aws: AwsSettings, artifact: Artifact) -> set[str]:
-    pages = s3.get_paginator("list_objects_v2")
-    prefixes = (str(Path(artifact.code_key).parent), artifact.environment_key)
-    try:
-        return {
-            entry["Key"]
-            for prefix in prefixes
-            for page in pages.paginate(Bucket=aws.artifacts_bucket, Prefix=f"{prefix}/")
-            for entry in page.get("Contents", ())
-        }
-    except s3.exceptions.NoSuchBucket as error:
-        raise ArtifactError(
-            f"there is no bucket {aws.artifacts_bucket}. Type `deputies-lake infra up --env {aws.environment}` first."
-        ) from error
+class _Bucket:
+    """The artifacts bucket, in which nothing is ever overwritten."""
 
+    def __init__(self, aws: AwsSettings, account: str) -> None:
+        self._aws, self._s3 = aws, client("s3", aws)
+        # Bucket names are the world's: this one must be ours.
+        self._place = {"Bucket": aws.artifacts_bucket, "ExpectedBucketOwner": account}
 
-def _unless_sent_meanwhile(send: Callable[[Path], str]) -> Callable[[Path], str | None]:
-    """Two engineers may deploy the same version at once; what one sent is what the other would."""
-    from botocore.exceptions import ClientError
+    def send(self, folder: Path, progress: Progress, file: Path) -> str | None:
+        """Upload a file, unless it is there. Its key if it was sent."""
+        key = file.relative_to(folder).as_posix()
+        sent = not self._holds(key, file) and self._put(key, file)
+        progress(key)
+        return key if sent else None
 
-    def attempt(file: Path) -> str | None:
+    def _holds(self, key: str, file: Path) -> bool:
         try:
-            return send(file)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict"}:
-                return None
+            found = self._s3.head_object(**self._place, Key=key, ChecksumMode="ENABLED")
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return False
             raise
+        if found.get("ChecksumSHA256") == b64encode(bytes.fromhex(_sha256(file))).decode():
+            return True
+        raise ArtifactError(
+            f"s3://{self._aws.artifacts_bucket}/{key} is not what was built here: two machines began to deploy this "
+            f"version. Remove what they left, then deploy again: "
+            f"aws s3 rm --recursive s3://{self._aws.artifacts_bucket}/{key.rpartition('/')[0]}/"
+        )
 
-    return attempt
+    def _put(self, key: str, file: Path) -> bool:
+        """Whether it was this upload that put it there."""
+        while True:
+            try:
+                with file.open("rb") as body:
+                    self._s3.put_object(**self._place, Key=key, Body=body, ChecksumAlgorithm="SHA256", IfNoneMatch="*")
+            except self._s3.exceptions.NoSuchBucket as error:
+                raise ArtifactError(
+                    f"there is no bucket {self._aws.artifacts_bucket}. "
+                    f"Type `deputies-lake infra up --env {self._aws.environment}` first."
+                ) from error
+            except self._s3.exceptions.ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == _BEING_WRITTEN:
+                    # Someone else's upload has begun; it may yet fail.
+                    time.sleep(_PAUSE_SECONDS)
+                elif code == _WAS_WRITTEN:
+                    return not self._holds(key, file)
+                else:
+                    raise
+            else:
+                return True
 
 
 @contextmanager

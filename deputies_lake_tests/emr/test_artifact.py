@@ -42,10 +42,14 @@ def test_the_code_has_the_same_id_where_it_is_imported_from_the_zip(as_zip: Path
 
 def test_the_code_is_all_that_is_read_at_run_time_and_nothing_else() -> None:
     names = {name for name, _ in artifact.code_files()}
-    suffixes = {Path(name).suffix for name in names}
     assert {"deputies_lake/definitions.py", "deputies_lake/reference/expense_categories.csv"} <= names
-    assert suffixes <= {".py", ".csv", ".properties", ".sh", ".yaml"}
     assert not any("__pycache__" in name or "/docs/" in name or "/." in name for name in names)
+
+
+def test_a_note_left_in_a_checkout_is_no_new_version(tmp_path: Path) -> None:
+    for name in ("code.py", "notes.txt", ".env", "picture.png"):
+        (tmp_path / name).write_text("x")
+    assert [name for name, _ in artifact._files_below(tmp_path, "lake")] == ["lake/code.py"]
 
 
 def test_another_code_has_another_id(monkeypatch: pytest.MonkeyPatch) -> None:

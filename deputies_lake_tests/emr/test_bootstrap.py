@@ -42,6 +42,7 @@ class Node:
         self.calls = root / "calls"
         copy = f'source=${{5#s3://bucket/}}; mkdir -p "$6"; cp -r {shlex.quote(str(bucket))}/"$source". "$6"'
         self.program("aws", f'echo "$@" >> {shlex.quote(str(self.calls))}; {copy}')
+        self.information = root / "instance.json"
         self.program("sleep", "exit 0")
         self.program("python3.11", f'exec {shlex.quote(sys.executable)} "$@"')
 
@@ -51,7 +52,11 @@ class Node:
 
     def bootstrap(self) -> "subprocess.CompletedProcess[str]":
         # A cluster has no index either: what pip was told here must not count there.
-        variables = {"HOME": str(self.home), "PATH": f"{self.programs}:{os.defpath}"}
+        variables = {
+            "EMR_INSTANCE_INFO": str(self.information),
+            "HOME": str(self.home),
+            "PATH": f"{self.programs}:{os.defpath}",
+        }
         return subprocess.run(
             ["bash", str(SCRIPT), OURS.environment_uri("bucket"), OURS.environment_id],
             env=variables,
@@ -112,3 +117,32 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(node: Node, built: Built)
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr
     assert not (node.python.parents[1] / "complete").exists()
+
+
+@pytest.mark.parametrize("information", ['{"isMaster": false}', '{"isMaster":false}', '{ "isMaster" : false }'])
+def test_only_the_primary_node_needs_it(node: Node, information: str) -> None:
+    node.information.write_text(information)
+    done = node.bootstrap()
+    assert (done.returncode, node.calls.exists()) == (0, False)
+    assert "nothing to do on this node" in done.stderr
+
+
+def test_a_copy_that_never_works_is_said_to_be_one(node: Node) -> None:
+    node.program("aws", "echo 'fatal error: Access Denied' >&2; exit 1")
+    done = node.bootstrap()
+    assert done.returncode == 1
+    assert done.stderr.count("Access Denied") == 3
+    assert "can't be copied; what aws says of it is above. May this machine's role read it?" in done.stderr
+
+
+def test_missing_arguments_are_named(node: Node) -> None:
+    done = subprocess.run(["bash", str(SCRIPT), "s3://b/e"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "two arguments are needed: s3://BUCKET/environments/ID ID" in done.stderr
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([shellcheck, "--severity", "style", str(SCRIPT)], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0

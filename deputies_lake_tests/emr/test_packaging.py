@@ -140,16 +140,72 @@ def test_without_a_bucket_the_remedy_is_said(built: Built, aws: AwsSettings) -> 
     )
 
 
+class Recorder:
+    """A client of S3 that notes what is put, and may refuse it first."""
+
+    def __init__(self, s3: Any, *refusals: str) -> None:
+        self._s3, self._refusals = s3, [*refusals]
+        self.puts: list[dict[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def put_object(self, **arguments: Any) -> Any:
+        self.puts.append(arguments)
+        if self._refusals:
+            raise ClientError({"Error": {"Code": self._refusals.pop(), "Message": "no"}}, "PutObject")
+        return self._s3.put_object(**arguments)
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, s3: Any, *refusals: str) -> Recorder:
+    recorder = Recorder(s3, *refusals)
+    monkeypatch.setattr(packaging, "client", lambda *_: recorder)
+    monkeypatch.setattr(packaging, "_PAUSE_SECONDS", 0)
+    return recorder
+
+
 def test_other_refusals_of_aws_are_not_taken_for_someone_elses_upload(
     built: Built, aws: AwsSettings, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(*_: object, **__: object) -> None:
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
-
-    monkeypatch.setattr(type(bucket), "put_object", denied, raising=False)
-    monkeypatch.setattr(packaging, "client", lambda *_: bucket)
+    recorded(monkeypatch, bucket, "AccessDenied")
     with pytest.raises(ClientError, match="AccessDenied"):
         deploy(aws, built)
+
+
+def test_an_upload_that_meets_anothers_is_repeated(
+    built: Built, aws: AwsSettings, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded(monkeypatch, bucket, *["ConditionalRequestConflict"] * 3)
+    assert len(deploy(aws, built)) == 6
+    assert len(keys(bucket, aws)) == 6
+
+
+def test_uploads_are_checked_by_s3_bound_to_our_account_and_overwrite_nothing(
+    built: Built, aws: AwsSettings, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = recorded(monkeypatch, bucket)
+    deploy(aws, built)
+    guards = {(put["ChecksumAlgorithm"], put["ExpectedBucketOwner"], put["IfNoneMatch"]) for put in recorder.puts}
+    assert guards == {("SHA256", MOTO_ACCOUNT, "*")}
+
+
+def test_another_build_of_the_same_version_is_not_mixed_with_ours(built: Built, aws: AwsSettings, bucket: Any) -> None:
+    lock = f"{OURS.environment_key}/{LOCK}"
+    bucket.put_object(Bucket=aws.artifacts_bucket, Key=lock, Body=b"another", ChecksumAlgorithm="SHA256")
+    with pytest.raises(ArtifactError, match=rf"{lock} is not what was built here: .*aws s3 rm --recursive s3://"):
+        deploy(aws, built)
+    with pytest.raises(ArtifactError, match="the environment"):
+        artifact.require_deployed(aws, OURS)
+
+
+def test_wheels_are_those_of_the_clusters_machines(
+    built: Built, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tag in ("macosx_11_0_arm64", "manylinux_2_35_x86_64", "manylinux_2_28_x86_64"):
+        write_wheel(shelf, "lake_three", "1.0", f"cp311-cp311-{tag}")
+    monkeypatch.setattr(packaging, "pins", lambda: ["lake-three==1.0"])
+    wheels = [file.name for file in build(OURS, tmp_path / "other").of_environment() if file.suffix == ".whl"]
+    assert wheels == ["lake_three-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"]
 
 
 # as typed
@@ -170,7 +226,6 @@ def test_deploy_says_what_it_built_and_sent(typed: CliRunner) -> None:
     assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
     assert "code         c0de  new" in first.output
     assert "6 files sent" in first.output
-    assert "environment  e417  was there already" in second.output
     assert "All there already; nothing was sent" in second.output
 
 
