@@ -19,15 +19,25 @@ class AccountError(AwsError):
     """These credentials are for another account than the settings name, or none is named. Nothing was changed."""
 
 
-def client(service: str, aws: AwsSettings) -> Any:
-    """A boto3 client that waits out throttling and short outages by itself."""
+def client(service: str, aws: AwsSettings, *, attempts: int = _ATTEMPTS) -> Any:
+    """A boto3 client that waits out throttling and short outages by itself.
+
+    With one attempt it repeats nothing: for requests that AWS would carry out twice.
+    """
     # A laptop's lake never comes here, and boto3 takes half a second to import.
     import boto3
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+    retries = {"mode": "standard", "total_max_attempts": attempts}
     config = Config(retries=retries, connect_timeout=_SECONDS, read_timeout=_SECONDS)
     return boto3.client(service, region_name=aws.region, config=config)
+
+
+def forget_credentials() -> None:
+    """Have clients made from now on look for credentials anew: a session never does, once it found some."""
+    import boto3
+
+    boto3.setup_default_session()
 
 
 def require_account(aws: AwsSettings) -> str:

@@ -186,9 +186,8 @@ class Clusters:
     def _run_job_flow(self, artifact: Artifact) -> str:
         from botocore.exceptions import ClientError
 
-        emr = client("emr", self.aws)
-        # EMR takes the same request twice for two clusters, so boto3 must not repeat it.
-        emr.meta.events.register_first("needs-retry.emr.RunJobFlow", lambda **_: False)
+        # EMR takes the same request twice for two clusters.
+        emr = client("emr", self.aws, attempts=1)
         try:
             started: str = emr.run_job_flow(**request(self.aws, artifact, datetime.now(UTC)))["JobFlowId"]
         except ClientError as error:

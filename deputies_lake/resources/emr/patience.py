@@ -9,7 +9,6 @@ from collections.abc import Callable
 from logging import Logger
 from typing import Final, TypeVar
 
-import boto3
 import dagster as dg
 from botocore.exceptions import (
     BotoCoreError,
@@ -25,6 +24,8 @@ from botocore.exceptions import (
 )
 from dagster._core.errors import raise_execution_interrupts
 from dagster_aws.emr import EmrError
+
+from deputies_lake.aws import forget_credentials
 
 T = TypeVar("T")
 
@@ -83,8 +84,7 @@ class Patience:
                 f"{purpose}: AWS gave no answer for {self._seconds:.0f} s, the last time: {error}"
             ) from error
         if isinstance(error, _CREDENTIALS) or _code(error).startswith(_CREDENTIALS_EXPIRED):
-            # A session never looks again for credentials that it found. Clients made from now on get a new one.
-            boto3.setup_default_session()
+            forget_credentials()
 
 
 def _passes(error: Exception) -> bool:

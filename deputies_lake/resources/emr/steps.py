@@ -193,9 +193,8 @@ def _cancel_by_name(aws: AwsSettings, log: Logger, cluster_id: str, name: str) -
 
 
 def _add(aws: AwsSettings, cluster_id: str, definition: Any) -> str:
-    emr = client("emr", aws)
-    # EMR takes the same request twice for two steps, so boto3 must not repeat it.
-    emr.meta.events.unregister("needs-retry.emr", unique_id="retry-config-emr")
+    # EMR takes the same request twice for two steps.
+    emr = client("emr", aws, attempts=1)
     try:
         step_id: str = emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[definition])["StepIds"][0]
     except ClientError as error:
