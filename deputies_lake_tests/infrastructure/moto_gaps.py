@@ -522,7 +522,9 @@ class Operations:
             stacks = [self._stack()] if self._get_param("StackName") else self._stacks()
             for stack in stacks:
                 stack.go_on()
-            return ActionResult({"Stacks": [_described(stack) for stack in stacks]})
+            # Only by its id is a deleted stack still told of.
+            told = stacks if self._get_param("StackName") else [s for s in stacks if s.status != "DELETE_COMPLETE"]
+            return ActionResult({"Stacks": [_described(stack) for stack in told]})
 
     def describe_stack_events(self) -> ActionResult:
         with _LOCK:
