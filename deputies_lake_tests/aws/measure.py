@@ -42,11 +42,13 @@ NO_WORK: Final = f"{MATERIALIZE} raw/kaggle_refunds"
 BARE: Final = """
 import dagster as dg
 from deputies_lake.definitions import defs
-from deputies_lake.star.assets import build_fact
+from deputies_lake.raw import assets as raw
+from deputies_lake.staging import assets as staging
+from deputies_lake.star import assets as star
 
+assets = dg.load_assets_from_modules([raw, staging, star])
 resources = {**defs.resources, "pyspark_step_launcher": dg.ResourceDefinition.none_resource()}
-others = [asset for asset in defs.resolve_asset_graph().assets_defs if asset.keys != build_fact.keys]
-assert dg.materialize([build_fact, *others], selection=build_fact, partition_key="2016", resources=resources).success
+assert dg.materialize(assets, selection=[star.build_fact], partition_key="2016", resources=resources).success
 """
 
 
