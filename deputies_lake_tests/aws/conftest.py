@@ -3,6 +3,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from deputies_lake_tests.aws.emulator import EmulatedAws
@@ -23,6 +24,8 @@ def emulated_aws(clusters_directory: Path) -> Iterator[EmulatedAws]:
             environment.delenv(name)
         for name, value in emulated.variables.items():
             environment.setenv(name, value)
+        # boto3's own session keeps the credentials of whoever used it first.
+        environment.setattr(boto3, "DEFAULT_SESSION", None)
         yield emulated
 
 

@@ -152,7 +152,8 @@ def all_look_first(count: int) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+# Not for longer than a module: while it serves, moto's EMR is this one for whoever else is in the process.
+@pytest.fixture(scope="module")
 def cloud_endpoint() -> Iterator[str]:
     with running_cloud() as endpoint:
         yield endpoint
