@@ -60,10 +60,18 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """What is counted and summed, and by what, to prove that no row and no cent was lost on the way."""
+    """What is counted and summed, and by what, to prove that no row and no cent was lost on the way.
+
+    `amount` is the sum that people ask for; those in `also` are proven with it.
+    """
 
     by: tuple[str, ...]
     amount: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def amounts(self) -> tuple[str, ...]:
+        return (self.amount, *self.also)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +98,7 @@ class Table:
         known = set(names)
         mentioned = {*self.key, *(r.column for r in self.references)}
         if self.totals:
-            mentioned |= {*self.totals.by, self.totals.amount}
+            mentioned |= {*self.totals.by, *self.totals.amounts}
         if self.partitioned:
             mentioned.add(YEAR)
         if self.layer not in LAYERS:

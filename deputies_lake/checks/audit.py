@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any, Final
 
 import duckdb
@@ -24,32 +25,68 @@ Group = tuple[int | str | None, ...]
 
 @dataclass(frozen=True)
 class Sums:
-    """Rows and amount (BRL) per group; groups without rows are left out."""
+    """Rows and amount (BRL) per group, and further amounts where a table has more than one.
+
+    Groups without rows are left out; what is missing in `others` is nothing but zeros.
+    """
 
     rows: Mapping[Group, int]
     amounts: Mapping[Group, Decimal]
+    others: Mapping[Group, tuple[Decimal, ...]] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> "Sums":
         return cls({}, {})
 
     @classmethod
-    def of(cls, rows: Iterable[Sequence[Any]]) -> "Sums":
-        """From rows of a query: the group's columns, then the rows' count, then their amount."""
-        found = [(tuple(row[:-2]), int(row[-2]), Decimal(row[-1] or 0)) for row in rows]
-        return cls({group: n for group, n, _ in found}, {group: amount for group, _, amount in found})
+    def of(cls, rows: Iterable[Sequence[Any]], others: int = 0) -> "Sums":
+        """From rows of a query: the group's columns, then the rows' count, their amount, and so many other amounts."""
+        counts: dict[Group, int] = {}
+        amounts: dict[Group, Decimal] = {}
+        more: dict[Group, tuple[Decimal, ...]] = {}
+        for row in rows:
+            figures = len(row) - 2 - others
+            group = tuple(row[:figures])
+            counts[group] = int(row[figures])
+            amounts[group], *rest = (Decimal(amount or 0) for amount in row[figures + 1 :])
+            if others:
+                more[group] = tuple(rest)
+        return cls(counts, amounts, more)
+
+    def amounts_of(self, group: Group) -> tuple[Decimal, ...]:
+        """All amounts of a group, the first one first."""
+        return (self.amounts.get(group, Decimal(0)), *self.others.get(group, ()))
 
     def __sub__(self, other: "Sums") -> "Sums":
-        rows = {group: count - other.rows.get(group, 0) for group, count in self.rows.items()}
-        amounts = {group: self.amounts[group] - other.amounts.get(group, Decimal(0)) for group in rows}
-        left = [group for group in rows if rows[group] or amounts[group]]
-        return Sums({group: rows[group] for group in left}, {group: amounts[group] for group in left})
+        left = self + Sums(
+            {group: -count for group, count in other.rows.items() if group in self.rows},
+            {group: -amount for group, amount in other.amounts.items() if group in self.rows},
+            {group: tuple(-a for a in amounts) for group, amounts in other.others.items() if group in self.rows},
+        )
+        kept = [group for group in left.rows if left.rows[group] or any(left.amounts_of(group))]
+        return left.only(kept)
 
     def __add__(self, other: "Sums") -> "Sums":
         groups = {*self.rows, *other.rows}
+        totals = {
+            group: tuple(
+                one + another
+                for one, another in zip_longest(self.amounts_of(group), other.amounts_of(group), fillvalue=Decimal(0))
+            )
+            for group in groups
+        }
         return Sums(
             {group: self.rows.get(group, 0) + other.rows.get(group, 0) for group in groups},
-            {group: self.amounts.get(group, Decimal(0)) + other.amounts.get(group, Decimal(0)) for group in groups},
+            {group: amounts[0] for group, amounts in totals.items()},
+            {group: amounts[1:] for group, amounts in totals.items() if len(amounts) > 1},
+        )
+
+    def only(self, groups: Iterable[Group]) -> "Sums":
+        kept = set(groups)
+        return Sums(
+            {group: rows for group, rows in self.rows.items() if group in kept},
+            {group: amount for group, amount in self.amounts.items() if group in kept},
+            {group: amounts for group, amounts in self.others.items() if group in kept},
         )
 
     @property
@@ -133,7 +170,8 @@ def auditor() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def sums(connection: duckdb.DuckDBPyConnection, view: str, totals: Totals) -> Sums:
-    """Rows and amounts of a view by the groups of `totals`."""
+    """Rows and amounts of a view by the groups of `totals`, its `also` included."""
     by = ", ".join(totals.by)
-    query = f"SELECT {by}, count(*), sum({totals.amount}) FROM {view} GROUP BY {by}"
-    return Sums.of(connection.sql(query).fetchall())
+    amounts = ", ".join(f"sum({amount})" for amount in totals.amounts)
+    query = f"SELECT {by}, count(*), {amounts} FROM {view} GROUP BY {by}"
+    return Sums.of(connection.sql(query).fetchall(), others=len(totals.also))

@@ -4,11 +4,13 @@ A check of one table only does not belong here: say it in the contract, then eve
 run, and what a failed one stops, is in `audit.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import zip_longest
 from typing import Final
 
-from deputies_lake.checks.audit import Audit, Check, sums
-from deputies_lake.contracts import Table
+from deputies_lake.checks.audit import Audit, Check, Group, Sums, sums
+from deputies_lake.contracts import Table, Totals
 
 Result = tuple[bool, str, Mapping[str, int | str]]
 
@@ -79,7 +81,7 @@ def _adds_up(audit: Audit) -> Result:
             group
             for group in groups
             if expected.rows.get(group) != found.rows.get(group)
-            or expected.amounts.get(group, 0) != found.amounts.get(group, 0)
+            or any(one != another for _, one, another in _amounts(totals, group, expected, found))
         ),
         key=str,
     )
@@ -89,8 +91,18 @@ def _adds_up(audit: Audit) -> Result:
         figures[f"group {' | '.join(map(str, group))}"] = (
             f"expected {expected.rows.get(group, 0)} rows, BRL {expected.amounts.get(group, 0):.2f}; "
             f"found {found.rows.get(group, 0)} rows, BRL {found.amounts.get(group, 0):.2f}"
+        ) + "".join(
+            f"; {name}: expected BRL {one:.2f}, found BRL {another:.2f}"
+            for name, one, another in _amounts(totals, group, expected, found)
+            if name in totals.also and one != another
         )
     return False, f"{len(off)} of {len(groups)} groups by {', '.join(totals.by)} do not add up", figures
+
+
+def _amounts(totals: Totals, group: Group, expected: Sums, found: Sums) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """Each amount's name, what it should be and what it is."""
+    pairs = zip_longest(expected.amounts_of(group), found.amounts_of(group), fillvalue=Decimal(0))
+    return ((name, one, another) for name, (one, another) in zip(totals.amounts, pairs, strict=False))
 
 
 def _labels_are_mapped(audit: Audit) -> Result:

@@ -14,7 +14,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -64,19 +64,28 @@ class RawFileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCsv:
-    """One kind of published file: its names, its header, and where its year, category and amount stand.
+    """One kind of published file: its names, its header, and where its year, category and amounts stand.
 
-    `year_column` begins with the quota year; a file without one is all of `only_year`.
+    `year_column` begins with the quota year; a file without one is all of `only_year`. A source of one file a year
+    has `{year}` in its file names and is made whole by `of_year`. `optional_columns` are missing in older layouts.
     """
 
     source_code: str
     file_names: tuple[str, ...]
     columns: tuple[str, ...]
+    optional_columns: tuple[str, ...] = ()
+    delimiter: str = ","
     category_column: str
     amount_column: str
+    other_amount_columns: tuple[str, ...] = ()
     year_column: str | None = None
     only_year: int | None = None
     obtain: str
+
+    def of_year(self, year: int) -> "PublishedCsv":
+        """The file of one year."""
+        names = tuple(name.format(year=year) for name in self.file_names)
+        return replace(self, file_names=names, only_year=year, obtain=self.obtain.format(year=year))
 
 
 @dataclass
