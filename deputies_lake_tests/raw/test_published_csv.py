@@ -3,7 +3,7 @@
 import csv
 import gzip
 import io
-import random
+import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements, published_csv
-from deputies_lake.raw.published_csv import ControlTotals, PublishedCsv, RawFileError, read_blocks, readable_amounts
+from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks, readable_amounts
 
 FILE = "landing/receipts.csv"
 SOURCE = PublishedCsv(
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 
 def blocks_of(data: bytes, source: PublishedCsv = SOURCE) -> Iterator[pa.Table]:
-    return read_blocks(io.BufferedReader(io.BytesIO(data)), FILE, source)
+    return read_blocks(io.BufferedReader(io.BytesIO(data)), FILE, source).tables
 
 
 def rows_of(data: bytes, source: PublishedCsv = SOURCE) -> list[Row]:
@@ -80,11 +80,12 @@ def as_parquet() -> bytes:
     return content.getvalue()
 
 
-THE_COLUMNS = "The header must name these columns: receipt_date,category,supplier,amount."
-UNPACK = "Unpack or convert it to CSV in UTF-8."
+THE_COLUMNS = "The header must name these columns: receipt_date, category, supplier, amount."
+UNPACK = "Unpack or convert it to receipts.csv, in UTF-8."
 REFUSED: dict[str, tuple[bytes, str, str]] = {
     "an empty file": (b"", "the file is empty", SOURCE.obtain),
     "an empty file, compressed": (gzip.compress(b""), "the file is empty", SOURCE.obtain),
+    "only an empty line": (b"\n", "the file is empty", SOURCE.obtain),
     "only a byte order mark": (b"\xef\xbb\xbf", "the file is empty", SOURCE.obtain),
     "only a header": (HEADER, "a header and no rows", SOURCE.obtain),
     "only a header, not ended": (HEADER.rstrip(), "a header and no rows", SOURCE.obtain),
@@ -105,7 +106,8 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "one column": (b"amount\n70\n", "it holds one column ('amount'), the delimiter must be a comma", THE_COLUMNS),
     "semicolons": (HEADER.replace(b",", b";") + ROW, "the delimiter must be a comma", THE_COLUMNS),
     "tabs": (HEADER.replace(b",", b"\t") + ROW, "the delimiter must be a comma", THE_COLUMNS),
-    "a web page": (b"<!DOCTYPE html>\n<html>\n", "it holds one column ('<!DOCTYPE html>')", THE_COLUMNS),
+    "a web page": (b"<!DOCTYPE html>\n<html>\n", "this is a web page, not a CSV file", SOURCE.obtain),
+    "a web page after a mark and blanks": (b"\xef\xbb\xbf\r\n <HTML lang=pt>", "this is a web page", SOURCE.obtain),
     "lines ended by CR alone": ((HEADER + ROW).replace(b"\n", b"\r"), "line 1 is not the header", THE_COLUMNS),
     "a first line without end": (b"x" * 200_000 + b"\n" + ROW, "line 1 is not the header", THE_COLUMNS),
     "a zip archive": (zipped(HEADER + ROW), "this is a zip archive", UNPACK),
@@ -113,10 +115,10 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "a PDF document": (b"%PDF-1.7\n" + ROW, "this is a PDF document", UNPACK),
     "a picture": (b"\x89PNG\r\n\x1a\n", "this is a picture", UNPACK),
     "a database": (b"SQLite format 3\0", "this is a SQLite database", UNPACK),
-    "NUL bytes": (HEADER + b"\0\0\0\n", "this is a binary file", "Put the published CSV file in its place."),
+    "NUL bytes": (HEADER + b"\0\0\0\n", "this is a binary file", SOURCE.obtain),
     "UTF-16, little end first": ((HEADER + ROW).decode().encode("utf-16"), "this is text in UTF-16", UNPACK),
     "UTF-16, big end first": (b"\xfe\xff" + HEADER.decode().encode("utf-16-be"), "this is text in UTF-16", UNPACK),
-    "UTF-16 without a mark": (HEADER.decode().encode("utf-16-le"), "this is a binary file", "Put the published CSV"),
+    "UTF-16 without a mark": (HEADER.decode().encode("utf-16-le"), "this is a binary file", SOURCE.obtain),
     "Latin-1": (
         HEADER + ROW.decode().encode("latin-1") * 3,
         "the text is not UTF-8 (seen first in: '2013-03-27,Postal Services,CORREIOS SÃO JOÃO,70')",
@@ -181,7 +183,7 @@ def test_gzip_with_several_members_is_read_to_its_end() -> None:
 @pytest.mark.parametrize("name", ["receipts.csv", "receipts.csv.gz"])
 @pytest.mark.parametrize("data", [HEADER + ROW, gzip.compress(HEADER + ROW)], ids=["plain", "gzip"])
 def test_a_file_is_unpacked_by_its_bytes_and_not_by_its_name(name: str, data: bytes) -> None:
-    blocks = list(read_blocks(io.BufferedReader(io.BytesIO(data)), name, SOURCE))
+    blocks = list(read_blocks(io.BufferedReader(io.BytesIO(data)), name, SOURCE).tables)
     assert [block.num_rows for block in blocks] == [1]
 
 
@@ -269,6 +271,7 @@ STRAY = "stray quote: a quoted field must double its inner quotes"
 DAMAGED: dict[str, tuple[bytes, str]] = {
     "a stray quote": (b'2013-01-01,c,BAR "DO JOAO,5', STRAY),
     "quotes inside an unquoted field": (b'2013-01-01,c,BAR "DO" JOAO,5', STRAY),
+    "quotes at the end of an unquoted field": (b'2013-01-01,c,BAR "DO JOAO",5', STRAY),
     "quotes inside a quoted field that are not doubled": (b'2013-01-01,c,"BAR "DO" JOAO",5', STRAY),
     "text after a closing quote": (b'2013-01-01,c,"BAR" LTDA,5', STRAY),
     "an unclosed quote": (b'2013-01-01,c,"BAR DO JOAO,5', STRAY),
@@ -415,6 +418,21 @@ def test_a_block_holds_not_much_more_than_its_size() -> None:
     assert max(sizes) <= 1_000 + len(ROW)
 
 
+def test_a_large_block_with_damaged_lines_gives_what_the_lines_give_by_themselves() -> None:
+    whole = rows_of(MIXED)
+    with mock.patch.object(published_csv, "_FEW_BYTES", 10):
+        assert rows_of(MIXED) == whole
+
+
+def test_a_damaged_line_costs_its_neighbours_in_a_large_block_not_the_fast_way() -> None:
+    lines = [ROW] * 9_000
+    lines[4_000] = b"damaged\n"
+    with mock.patch.object(published_csv, "_split_line", wraps=published_csv._split_line) as split:
+        rows = rows_of(HEADER + b"".join(lines))
+    assert [row["source_line"] for row in rows if row["unreadable_reason"]] == [4_002]
+    assert split.call_count < 2_000
+
+
 # the year a line is filed under
 
 UNREADABLE_YEARS = [
@@ -467,7 +485,7 @@ def test_a_source_of_one_year_files_every_line_under_it(line: bytes) -> None:
     assert [row["year"] for row in rows_of(HEADER + line + ROW, source)] == [2016, 2016]
 
 
-# control totals
+# amounts
 
 
 @pytest.mark.parametrize(
@@ -516,39 +534,188 @@ def test_an_amount_with_more_zeros_than_fit_is_read_or_refused_but_stops_nothing
     assert amounts in ([Decimal(70), Decimal("0.1")], [Decimal(70), None])
 
 
-def totals_of(data: bytes) -> ControlTotals:
-    totals = ControlTotals()
-    for block in blocks_of(data):
-        totals.add(block["year"], block["category"], readable_amounts(block["amount"]))
-    return totals
+# a publisher who changes its files' layout
+
+HOUSE = PublishedCsv(
+    source_code="house",
+    file_names=("Ano-{year}.csv.zip", "Ano-{year}.csv"),
+    columns=("name", "cpf", "category", "supplier", "amount"),
+    optional_columns=("cpf",),
+    delimiter=";",
+    quotes_every_field=True,
+    keeps_new_columns=True,
+    category_column="category",
+    amount_column="amount",
+    obtain="Fetch {year}.",
+).of_year(2022)
+HOUSE_HEADER = b'"name";"cpf";"category";"supplier";"amount"\n'
+HOUSE_ROW = '"FULANA";"";"COMBUSTÍVEIS";"POSTO";"70"\n'.encode()
 
 
-def drawn_receipts(count: int) -> list[list[str]]:
-    draw = random.Random(2013)
-    categories = ["Telephony", "Locomotion, Food and Lodging", "Taxi Service, Toll & Parking", 'the "other" one']
-    return [
-        [str(draw.randint(2009, 2017)), draw.choice(categories), f"SÃO {n}", f"{draw.randint(-9999, 10**7) / 100:.2f}"]
-        for n in range(count)
+def house_rows(data: bytes) -> list[Row]:
+    return rows_of(data, HOUSE)
+
+
+def house_fields(row: Row) -> list[str]:
+    return [row[name] for name in HOUSE.columns]
+
+
+def header_of(data: bytes, source: PublishedCsv = HOUSE) -> tuple[str, ...]:
+    return read_blocks(io.BufferedReader(io.BytesIO(data)), FILE, source).header
+
+
+def test_a_source_of_one_file_a_year_names_the_file_of_a_year() -> None:
+    assert (HOUSE.file_names, HOUSE.only_year, HOUSE.obtain) == (
+        ("Ano-2022.csv.zip", "Ano-2022.csv"),
+        2022,
+        "Fetch 2022.",
+    )
+
+
+def test_fields_are_split_at_the_sources_delimiter_alone() -> None:
+    row = house_rows(HOUSE_HEADER + b'FULANA;;"A; B";C, D;1,50\n')[0]
+    assert house_fields(row) == ["FULANA", "", "A; B", "C, D", "1,50"]
+
+
+def test_an_optional_column_that_a_file_lacks_is_empty() -> None:
+    row = house_rows(b"name;category;supplier;amount\nFULANA;TAXI;POSTO;70\n")[0]
+    assert house_fields(row) == ["FULANA", "", "TAXI", "POSTO", "70"]
+
+
+@pytest.mark.parametrize("header", [b"NAME;cpf;Category;supplier;AMOUNT\n", b"Name;CPF;category;Supplier;Amount\n"])
+def test_columns_are_known_in_any_case(header: bytes) -> None:
+    assert house_fields(house_rows(header + HOUSE_ROW)[0]) == ["FULANA", "", "COMBUSTÍVEIS", "POSTO", "70"]
+
+
+def test_columns_of_the_house_in_another_order_are_read_by_their_names() -> None:
+    rows = house_rows(b"amount;note;supplier;name;category\n70;good;POSTO;FULANA;TAXI\n")
+    assert [(house_fields(row), row["other_columns"]) for row in rows] == [
+        (["FULANA", "", "TAXI", "POSTO", "70"], '{"note": "good"}')
     ]
 
 
-def test_control_totals_equal_a_sum_by_the_csv_module() -> None:
-    data = HEADER + as_csv(drawn_receipts(3_000))
-    rows: dict[tuple[int, str], int] = {}
-    amounts: dict[tuple[int, str], Decimal] = {}
-    for row in csv.DictReader(io.StringIO(data.decode())):
-        group = int(row["receipt_date"]), row["category"]
-        rows[group] = rows.get(group, 0) + 1
-        amounts[group] = amounts.get(group, Decimal(0)) + Decimal(row["amount"])
-    with blocks_of_size(1_000):
-        totals = totals_of(data)
-    assert (totals.rows, totals.amounts) == (rows, amounts)
+def test_the_header_is_told_as_it_stood() -> None:
+    assert header_of(b'\xef\xbb\xbf"Amount";note;supplier;name;category\r\n' + HOUSE_ROW) == (
+        "Amount",
+        "note",
+        "supplier",
+        "name",
+        "category",
+    )
 
 
-def test_lines_whose_amount_is_unreadable_are_counted_and_add_nothing() -> None:
-    totals = totals_of(HEADER + b'2013,c,s,1.50\n2013,c,s,"1,50"\n2013,damaged\n')
-    assert totals.rows == {(2013, "c"): 2, (2013, ""): 1}
-    assert totals.amounts == {(2013, "c"): Decimal("1.50"), (2013, ""): Decimal(0)}
+def test_the_columns_that_are_new_are_told_from_the_header() -> None:
+    assert HOUSE.new_columns(["Amount", "note", "CPF", "Ação"]) == ("note", "Ação")
+
+
+@pytest.mark.parametrize("neighbour", [b"", b"damaged\n"], ids=["among sound lines", "beside a damaged line"])
+def test_the_values_of_new_columns_are_kept(neighbour: bytes) -> None:
+    header = b"name;cpf;category;supplier;amount;note;year;source_line\n"
+    rows = house_rows(header + 'A;;B;C;1;"é ""x""";;12\n'.encode() + neighbour)
+    assert json.loads(rows[0]["other_columns"]) == {"note": 'é "x"', "year": "", "source_line": "12"}
+    assert (rows[0]["year"], rows[0]["source_line"]) == (2022, 2)
+
+
+def test_the_values_of_new_columns_are_readable_for_people() -> None:
+    rows = house_rows(b"name;cpf;category;supplier;amount;note\n" + "A;;B;C;1;ação\n".encode())
+    assert rows[0]["other_columns"] == '{"note": "ação"}'
+
+
+def test_without_new_columns_there_are_no_values_of_them() -> None:
+    assert house_rows(HOUSE_HEADER + HOUSE_ROW)[0]["other_columns"] is None
+
+
+def test_an_unreadable_line_has_no_values_of_new_columns() -> None:
+    rows = house_rows(b"name;cpf;category;supplier;amount;note\nA;;B;C;1;x\ndamaged\n")
+    assert [row["other_columns"] for row in rows] == ['{"note": "x"}', None]
+
+
+def test_a_block_has_the_other_columns_between_the_sources_and_our_own() -> None:
+    names = [block.column_names for block in blocks_of(HOUSE_HEADER + HOUSE_ROW, HOUSE)]
+    assert names == [[*HOUSE.columns, "other_columns", *OWN_COLUMNS]]
+
+
+THE_HOUSES_COLUMNS = "The header must name these columns: name, category, supplier, amount."
+REFUSED_OF_THE_HOUSE: dict[str, tuple[bytes, str, str]] = {
+    "a column missing": (b"name;cpf;category;amount\n", "missing: supplier; unexpected: none", THE_HOUSES_COLUMNS),
+    "a column renamed": (
+        HOUSE_HEADER.replace(b"supplier", b"vendor"),
+        "line 1 is not the header of Ano-2022.csv (missing: supplier; unexpected: vendor; twice: none)",
+        THE_HOUSES_COLUMNS,
+    ),
+    "a column twice": (HOUSE_HEADER.replace(b'"cpf"', b'"Supplier"'), "twice: supplier", THE_HOUSES_COLUMNS),
+    "a new column twice": (HOUSE_HEADER.replace(b'"cpf"', b'"x";"x"'), "twice: x", THE_HOUSES_COLUMNS),
+    "commas": (HOUSE_HEADER.replace(b";", b","), "the delimiter must be a semicolon", THE_HOUSES_COLUMNS),
+    "a web page": (b"<!DOCTYPE html>", "this is a web page", "Fetch 2022."),
+    "a zip archive": (zipped(HOUSE_HEADER), "this is a zip archive", "Name it Ano-2022.csv.zip."),
+    "only a header": (HOUSE_HEADER, "the file holds a header and no rows", "Fetch 2022."),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_OF_THE_HOUSE)
+def test_what_is_not_the_houses_file_is_refused_with_the_problem_and_the_remedy(case: str) -> None:
+    data, problem, remedy = REFUSED_OF_THE_HOUSE[case]
+    with pytest.raises(RawFileError) as refusal:
+        house_rows(data)
+    assert problem in refusal.value.problem
+    assert refusal.value.remedy == remedy
+
+
+# quotes that the publisher forgot to double
+
+RECOVERED: dict[str, tuple[str, list[str]]] = {
+    "inside a field": ('"A";"";"B";"Raul"s Eventos";"1"', ["A", "", "B", 'Raul"s Eventos', "1"]),
+    "two of them": ('"A";"";"B";"BAR "DO ZÉ" LTDA";"1"', ["A", "", "B", 'BAR "DO ZÉ" LTDA', "1"]),
+    "at a field's end": ('"A";"";"B";"BAR "DO ZÉ"";"1"', ["A", "", "B", 'BAR "DO ZÉ"', "1"]),
+    "at a field's start": ('"A";"";"B";""ZÉ" LTDA";"1"', ["A", "", "B", '"ZÉ" LTDA', "1"]),
+    "in the first field": ('"A"B";"";"B";"C";"1"', ['A"B', "", "B", "C", "1"]),
+    "in the last field": ('"A";"";"B";"C";"1"2"', ["A", "", "B", "C", '1"2']),
+    "beside a doubled one in another field": ('"A ""B""";"";"B";"C"D";"1"', ['A "B"', "", "B", 'C"D', "1"]),
+    "beside a doubled one in the same field": ('"A ""B"" C"D";"";"B";"C";"1"', ['A ""B"" C"D', "", "B", "C", "1"]),
+    "beside delimiters": ('"A;B";"";";C";"D"E";"1"', ["A;B", "", ";C", 'D"E', "1"]),
+    "although the line could be other fields, too few": (
+        '"A"";""B";"";"C";"1"',
+        ['A"', '"B', "", "C", "1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("case", RECOVERED)
+def test_a_line_whose_quotes_are_not_doubled_is_split_where_only_one_way_is_possible(case: str, newline: str) -> None:
+    line, fields = RECOVERED[case]
+    rows = house_rows(HOUSE_HEADER + HOUSE_ROW + f"{line}{newline}".encode() + HOUSE_ROW)
+    assert house_fields(rows[1]) == fields
+    assert [(row["source_line"], row["unreadable_reason"]) for row in rows] == [(2, None), (3, None), (4, None)]
+
+
+AMBIGUOUS: dict[str, tuple[str, str]] = {
+    "a quoted delimiter inside a field": ('"A";"";"B";"C "X";"Y" D";"1"', STRAY),
+    "a delimiter between quotes that are both of two fields": ('"A";";"B";"C"D";"E";"1"', STRAY),
+    "a field that is not quoted": ('"A";"";"B";"C"D";1', STRAY),
+    "a field too few": ('"A";"";"C"D";"1"', STRAY),
+    "the last quote cut off": ('"A";"";"B";"C"D";"1', STRAY),
+    "a single quote": ('"', STRAY),
+    "no stray quote, a field too many": ('"A";"";"B";"C";"D";"1"', "6 fields instead of 5"),
+}
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_a_line_that_could_be_split_in_two_ways_or_in_none_is_unreadable(case: str) -> None:
+    line, reason = AMBIGUOUS[case]
+    row = house_rows(HOUSE_HEADER + HOUSE_ROW + f"{line}\n".encode() + HOUSE_ROW)[1]
+    assert (row["unreadable_text"], row["unreadable_reason"]) == (line, reason)
+
+
+def test_where_quotes_are_rare_a_line_is_not_split_at_them() -> None:
+    source = replace(HOUSE, quotes_every_field=False)
+    row = rows_of(HOUSE_HEADER + b'"A";"";"B";"Raul"s Eventos";"1"\n', source)[0]
+    assert row["unreadable_reason"] == STRAY
+
+
+def test_quotes_as_they_must_be_come_before_any_recovery() -> None:
+    row = house_rows(HOUSE_HEADER + b'"A"";";"";"B";"C";"1"\n')[0]
+    assert house_fields(row) == ['A";', "", "B", "C", "1"]
 
 
 # whatever the rows
@@ -610,3 +777,33 @@ def test_a_line_is_either_its_fields_or_its_exact_text(file: tuple[list[str], se
             assert fields_of(row) == next(csv.reader([line.removesuffix("\r")]))
         else:
             assert row["unreadable_text"] == line
+
+
+HOUSES_ROWS = st.lists(st.tuples(*[TEXTS] * len(HOUSE.columns)), min_size=1, max_size=12)
+
+
+def as_the_house_writes(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+@settings(deadline=None, max_examples=80)
+@given(rows=HOUSES_ROWS, size=st.integers(1, 200), mark=st.sampled_from([b"", b"\xef\xbb\xbf"]))
+def test_whatever_the_house_writes_is_read_as_it_was(rows: list[tuple[str, ...]], size: int, mark: bytes) -> None:
+    with blocks_of_size(size):
+        found = house_rows(mark + as_the_house_writes([HOUSE.columns, *rows]))
+    assert [(row["source_line"], tuple(house_fields(row))) for row in found] == list(enumerate(rows, start=2))
+
+
+WORDS = st.text(st.sampled_from("ABÇ; ,"), max_size=6).map(lambda text: f"X{text}X")
+SLOPPY_VALUES = st.lists(WORDS, max_size=3).map('"'.join)
+SLOPPY_ROWS = st.lists(st.tuples(*[SLOPPY_VALUES] * len(HOUSE.columns)), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=80)
+@given(rows=SLOPPY_ROWS)
+def test_quotes_between_letters_need_not_be_doubled(rows: list[tuple[str, ...]]) -> None:
+    lines = "".join('"' + '";"'.join(row) + '"\n' for row in rows)
+    found = house_rows(HOUSE_HEADER + lines.encode())
+    assert [tuple(house_fields(row)) for row in found] == rows
