@@ -27,6 +27,7 @@ class SettingsError(ValueError):
 ENVIRONMENT: Final = "DEPUTIES_LAKE_ENVIRONMENT"
 HOME: Final = "DEPUTIES_LAKE_HOME"
 LANDING: Final = "DEPUTIES_LAKE_LANDING"
+CHAMBER_URL: Final = "DEPUTIES_LAKE_CHAMBER_URL"
 BUCKETS: Final = "DEPUTIES_LAKE_BUCKETS"
 REGION: Final = "AWS_REGION"
 ENDPOINT: Final = "AWS_ENDPOINT_URL"
@@ -43,6 +44,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     ENVIRONMENT: "local, staging or prod; local unless set",
     HOME: "local: the directory of the lake; ./lake unless set",
     LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
+    CHAMBER_URL: "where the House publishes its files, or none to put them there by hand; the House's site unless set",
     ACCOUNT: "staging, prod: the AWS account, 12 digits; nothing is made or removed in any other, nor without it",
     REGION: "staging, prod: the AWS region; sa-east-1 unless set",
     ENDPOINT: "staging, prod: where an emulated AWS listens; AWS itself unless set",
@@ -56,7 +58,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 
 # What a cluster must know to come to the same settings. The environment itself is always told.
-_FORWARDED: Final = (LANDING, ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS)
+_FORWARDED: Final = (LANDING, CHAMBER_URL, ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +154,8 @@ class Settings:
     """Everything that differs between environments, resolved.
 
     `warehouse`, `archive` and `landing` are S3 URIs or absolute paths; `home` is the local lake's directory, `aws` is
-    there where the lake is in AWS. `variables`, set elsewhere, give the same settings there; no secret is in them.
+    there where the lake is in AWS. `chamber_url` is None where nothing is fetched. `variables`, set elsewhere, give the
+    same settings there; no secret is in them.
     """
 
     environment: Environment
@@ -160,6 +163,7 @@ class Settings:
     warehouse: str
     archive: str
     landing: str
+    chamber_url: str | None
     spark: Mapping[str, str]
     variables: Mapping[str, str]
     aws: AwsSettings | None
@@ -206,6 +210,8 @@ _CLUSTER_SPARK: Final[Mapping[str, str]] = {
 # Of the core fleet, and of all fleets together.
 _UNITS: Final = {Environment.STAGING: (4, 16), Environment.PROD: (8, 64)}
 
+_HOUSE: Final = "https://www.camara.leg.br/cotas"
+
 _LOCAL_CPF_KEY: Final = "a public key: fit for a laptop, not for publication"
 
 
@@ -238,6 +244,7 @@ def _local(given: Mapping[str, str]) -> Settings:
         warehouse=str(home / "warehouse"),
         archive=str(home / "archive"),
         landing=landing,
+        chamber_url=_chamber_url(given),
         spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
         variables={ENVIRONMENT: Environment.LOCAL.value},
         aws=None,
@@ -275,6 +282,7 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
         warehouse=f"s3://{aws.lake_bucket}",
         archive=f"s3://{aws.raw_bucket}/archive",
         landing=given.get(LANDING) or f"s3://{aws.landing_bucket}",
+        chamber_url=_chamber_url(given),
         spark={**_SPARK, **_CLUSTER_SPARK},
         variables={
             ENVIRONMENT: environment.value,
@@ -283,6 +291,15 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
         aws=aws,
         cpf_key=None,
     )
+
+
+def _chamber_url(given: Mapping[str, str]) -> str | None:
+    url = given.get(CHAMBER_URL) or _HOUSE
+    if url == "none":
+        return None
+    if not url.startswith(("https://", "http://")):
+        raise SettingsError(f"{CHAMBER_URL}={url!r} is no address: let it begin with https://, or set it to none")
+    return url.rstrip("/")
 
 
 def _number(given: Mapping[str, str], variable: str, default: float, *, least: float) -> float:
@@ -301,6 +318,11 @@ def _number(given: Mapping[str, str], variable: str, default: float, *, least: f
 def use_landing(directory: Path) -> None:
     """Take files from `directory` from now on, in this process and those it starts."""
     os.environ[LANDING] = str(directory.absolute())
+
+
+def fetch_nothing() -> None:
+    """Take the House's files as they lie in the landing zone from now on, in this process and those it starts."""
+    os.environ[CHAMBER_URL] = "none"
 
 
 def provide_dagster_home() -> Path:

@@ -9,6 +9,7 @@ import pytest
 from deputies_lake.environments import (
     ACCOUNT,
     BUCKETS,
+    CHAMBER_URL,
     CPF_KEY,
     ENDPOINT,
     ENVIRONMENT,
@@ -73,7 +74,7 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 
 def test_every_variable_that_is_read_is_documented() -> None:
     aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
-    read = {ENVIRONMENT, HOME, LANDING, CPF_KEY, SPARK_MEMORY, *aws}
+    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, CPF_KEY, SPARK_MEMORY, *aws}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
 
 
@@ -212,6 +213,7 @@ def test_a_number_that_makes_no_sense_is_refused(variable: str, text: str) -> No
 def test_its_variables_give_the_same_settings_elsewhere(environment: Environment) -> None:
     given = {
         LANDING: "s3://elsewhere/files",
+        CHAMBER_URL: "none",
         ACCOUNT: "123456789012",
         REGION: "us-east-1",
         BUCKETS: "house",
@@ -267,6 +269,34 @@ def test_no_settings_need_a_network(environment: Environment, monkeypatch: pytes
         monkeypatch.setattr(socket.socket, call, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert load_settings(environment.value, {}).warehouse
+
+
+# the House
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_files_come_from_the_houses_own_site(environment: Environment) -> None:
+    assert load_settings(environment.value, {}).chamber_url == "https://www.camara.leg.br/cotas"
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_files_may_come_from_elsewhere(environment: Environment) -> None:
+    given = {CHAMBER_URL: "http://mirror.example/house/"}
+    assert load_settings(environment.value, given).chamber_url == "http://mirror.example/house"
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_files_may_come_by_hand_alone(environment: Environment) -> None:
+    assert load_settings(environment.value, {CHAMBER_URL: "none"}).chamber_url is None
+
+
+@pytest.mark.parametrize("url", ["None", "www.camara.leg.br/cotas", "ftp://camara.leg.br"])
+def test_a_place_that_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load_settings("local", {CHAMBER_URL: url})
+    assert str(refusal.value) == (
+        f"DEPUTIES_LAKE_CHAMBER_URL={url!r} is no address: let it begin with https://, or set it to none"
+    )
 
 
 # the secret

@@ -373,6 +373,8 @@ STAGED = f"{AWS.database_prefix}staging"
 
 ALLOWED: list[tuple[str, str, str, Context]] = [
     ("EmrInstanceRole", "s3:GetObject", s3(AWS.landing_bucket, "deputies_dataset.csv"), {}),
+    ("EmrInstanceRole", "s3:PutObject", s3(AWS.landing_bucket, "Ano-2022.csv.zip"), {}),
+    ("EmrInstanceRole", "s3:PutObject", s3(AWS.landing_bucket, ".fetching/Ano-2022.csv.zip.json"), {}),
     ("EmrInstanceRole", "s3:PutObject", s3(AWS.raw_bucket, "archive/kaggle/1/deputies_dataset.csv"), {}),
     ("EmrInstanceRole", "s3:DeleteObject", s3(AWS.raw_bucket, "tables/kaggle_refunds/data/1.parquet"), {}),
     ("EmrInstanceRole", "s3:PutObject", s3(AWS.lake_bucket, "star/dim_dates/data/1.parquet"), {}),
