@@ -98,7 +98,7 @@ def publish(
         published = write()
     except AuditFailedError as error:
         for contract in contracts:
-            for finding in error.findings.get(contract.name, ()):
+            for finding in error.findings.get(contract.name, ()) if selected(context, contract) else ():
                 yield _check_result(contract, finding)
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (RawFileError, MissingTableError, SettingsError) as error:
@@ -107,6 +107,9 @@ def publish(
         context.log.warning(str(error))
         raise dg.RetryRequested(_OVERTAKEN_RETRIES, _OVERTAKEN_WAIT_SECONDS) from error
     for table in published:
+        # Tables that belong together are published together, whichever of them was asked for.
+        if not selected(context, table.contract):
+            continue
         _describe_years(context, table)
         yield dg.MaterializeResult(
             asset_key=key_of(table.contract),

@@ -7,20 +7,21 @@ rows is in `published_csv.py`, how a raw table is published in `ingestion.py`.
 import hashlib
 import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from deputies_lake.checks.audit import Sums
-from deputies_lake.raw.published_csv import BLOCK_BYTES, ControlTotals, PublishedCsv, RawFileError
+from deputies_lake.raw.control_totals import ControlTotals
+from deputies_lake.raw.published_csv import BLOCK_BYTES, PublishedCsv, RawFileError
 
 _MANIFEST: Final = "manifest.json"
+_ACCEPTANCE: Final = "acceptance.json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LandedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is known of one version of a published file. `totals`: [year, category, rows, BRL] as published."""
+    """What is known of one version of a published file. `totals`: [year, category, rows, BRL, ...] as published."""
 
     source_code: str
     file_name: str
@@ -46,7 +47,7 @@ class Manifest:
     header: list[str]
     rows: int
     unreadable: int
-    totals: list[tuple[int, str, int, str]]
+    totals: list[tuple[Any, ...]]
 
     def years(self) -> list[int]:
         return sorted({year for year, *_ in self.totals})
@@ -54,10 +55,18 @@ class Manifest:
     def sums(self, years: Collection[int] | None = None) -> Sums:
         """Rows and BRL by (year, category as published), of `years` only where given."""
         of_years = [row for row in self.totals if years is None or row[0] in years]
-        return Sums(
-            {(year, category): rows for year, category, rows, _ in of_years},
-            {(year, category): Decimal(amount) for year, category, _, amount in of_years},
-        )
+        return Sums.of(of_years, others=max((len(row) - 4 for row in of_years), default=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """A person's word that a version of a year's file is right although much of the one before is missing in it."""
+
+    year: int
+    sha256: str
+    reason: str
+    by: str
+    at: str
 
 
 class LandingZone:
@@ -67,10 +76,14 @@ class LandingZone:
         self.location = location
         self.filesystem, self._root = _open(location, region)
 
+    def path(self, name: str) -> str:
+        """Where a file of the zone is, for `filesystem`."""
+        return f"{self._root}/{name}"
+
     def find(self, source: PublishedCsv) -> LandedFile | None:
         """The source's file under the first of its names that is there."""
         for name in source.file_names:
-            info = self.filesystem.get_file_info(f"{self._root}/{name}")
+            info = self.filesystem.get_file_info(self.path(name))
             if info.type == pafs.FileType.File:
                 modified = info.mtime.astimezone(UTC).isoformat() if info.mtime else ""
                 return LandedFile(name, info.path, info.size, modified)
@@ -107,11 +120,9 @@ class Archive:
 
     def manifest(self, source: PublishedCsv, sha256: str) -> Manifest | None:
         """What is known of a version, None where it was never completed."""
-        path = f"{self._folder(source, sha256)}/{_MANIFEST}"
-        if self.filesystem.get_file_info(path).type != pafs.FileType.File:
+        content = self._read(f"{self._folder(source, sha256)}/{_MANIFEST}")
+        if content is None:
             return None
-        with self.filesystem.open_input_stream(path, compression=None) as stream:
-            content = json.loads(stream.read())
         content["totals"] = [tuple(row) for row in content["totals"]]
         return Manifest(**content)
 
@@ -154,6 +165,7 @@ class Archive:
         landed: LandedFile,
         sha256: str,
         *,
+        header: Sequence[str],
         rows: int,
         unreadable: int,
         totals: ControlTotals,
@@ -166,15 +178,42 @@ class Archive:
             size=landed.size,
             modified=landed.modified,
             archived=datetime.now(UTC).isoformat(timespec="seconds"),
-            header=list(source.columns),
+            header=list(header),
             rows=rows,
             unreadable=unreadable,
-            totals=[(*group, count, f"{totals.amounts[group]:.2f}") for group, count in sorted(totals.rows.items())],
+            totals=[
+                (*group, count, *(f"{amount:.2f}" for amount in totals.amounts[group]))
+                for group, count in sorted(totals.rows.items())
+            ],
         )
-        path = f"{self._folder(source, sha256)}/{_MANIFEST}"
-        with self.filesystem.open_output_stream(path, compression=None) as stream:
-            stream.write(json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode())
+        self._write(f"{self._folder(source, sha256)}/{_MANIFEST}", asdict(manifest))
         return manifest
+
+    def open(self, source: PublishedCsv, sha256: str, file_name: str) -> pa.NativeFile:
+        """An archived file, to read from wherever one likes."""
+        return self.filesystem.open_input_file(f"{self._folder(source, sha256)}/{file_name}")
+
+    def accept(self, source: PublishedCsv, acceptance: Acceptance) -> None:
+        """Remember that a version is to be published, whatever it lacks."""
+        self._write(self._acceptance(source, acceptance.sha256), asdict(acceptance))
+
+    def acceptance(self, source: PublishedCsv, sha256: str) -> Acceptance | None:
+        content = self._read(self._acceptance(source, sha256))
+        return Acceptance(**content) if content else None
+
+    def _acceptance(self, source: PublishedCsv, sha256: str) -> str:
+        return f"{self._folder(source, sha256)}/{_ACCEPTANCE}"
+
+    def _read(self, path: str) -> dict[str, Any] | None:
+        if self.filesystem.get_file_info(path).type != pafs.FileType.File:
+            return None
+        with self.filesystem.open_input_stream(path, compression=None) as stream:
+            content: dict[str, Any] = json.loads(stream.read())
+        return content
+
+    def _write(self, path: str, content: Mapping[str, Any]) -> None:
+        with self.filesystem.open_output_stream(path, compression=None) as stream:
+            stream.write(json.dumps(content, ensure_ascii=False, indent=1).encode())
 
     def _folder(self, source: PublishedCsv, sha256: str) -> str:
         return f"{self._root}/{source.source_code}/{sha256}"

@@ -3,25 +3,31 @@
 The same bytes again are no new version: the table stays, its data version stays, nothing downstream becomes stale.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
-from deputies_lake.assets import STEP, Results, check_specs_of, markdown_table, publish, spec_of
+from deputies_lake.assets import STEP, Results, check_specs_of, key_of, markdown_table, publish, spec_of, years_of
+from deputies_lake.checks.audit import Finding
 from deputies_lake.contracts import Table
-from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements
-from deputies_lake.raw.archive import Manifest
+from deputies_lake.partitions import reimbursement_years
+from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.archive import LandingZone, Manifest
+from deputies_lake.raw.fetching import fetch_years
 from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake, LakeResource, Published
 from deputies_lake.resources.spark import SparkResource
 
+_FILES_WERE_FETCHED: Final = "files_were_fetched"
+_KINDS: Final = frozenset({"csv", "iceberg"})
+
 
 def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=contract.name,
-        specs=[spec_of(contract, kinds=frozenset({"csv", "iceberg"}))],
+        specs=[spec_of(contract, kinds=_KINDS)],
         check_specs=check_specs_of(contract),
         **STEP,
     )
@@ -48,9 +54,66 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
     return ingest
 
 
+@dg.multi_asset(
+    name="take_in_chamber_expenses",
+    specs=[
+        spec_of(chamber_expenses.TABLE, partitions=reimbursement_years, kinds=_KINDS),
+        spec_of(file_versions.TABLE, partitions=reimbursement_years, kinds=_KINDS),
+    ],
+    check_specs=[
+        *check_specs_of(chamber_expenses.TABLE),
+        *check_specs_of(file_versions.TABLE),
+        dg.AssetCheckSpec(
+            name=_FILES_WERE_FETCHED,
+            asset=key_of(chamber_expenses.TABLE),
+            description="Each selected year's file could be asked for at the House, where files are fetched.",
+        ),
+        dg.AssetCheckSpec(
+            name=intake.NOTHING_VANISHED,
+            asset=key_of(chamber_expenses.TABLE),
+            description="No year's new file lacks much of what the published one has. One that does is not published.",
+        ),
+    ],
+    can_subset=True,
+    **STEP,
+)
+def take_in_chamber_expenses(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    files: FilesResource,
+    pyspark: SparkResource,
+    pyspark_step_launcher: dg.ResourceParam[Any],
+) -> Results:
+    """Fetch the selected years of the House's files and publish them, as far as they are new and believed."""
+    opened, years = lake.open(), years_of(context)
+    if _spark_follows(context):
+        pyspark.start_meanwhile()
+    house = intake.Intake(
+        lake=opened,
+        zone=files.landing_zone(),
+        archive=files.open_archive(),
+        source=chamber_expenses.CSV,
+        contract=chamber_expenses.TABLE,
+    )
+    outcomes: dict[str, Sequence[int]] = {}
+
+    def write() -> Sequence[Published]:
+        fetched = _fetch(files, years, context.log.info)
+        taken = house.take_in(years, run_id=context.run.run_id, report=context.log.info, findings=[fetched])
+        outcomes.update({"new": taken.new, "refused": taken.refused, "no file": taken.absent})
+        return taken.published
+
+    def metadata(published: Published) -> Mapping[str, Any]:
+        if published.contract != chamber_expenses.TABLE:
+            return {}
+        return {outcome: ", ".join(map(str, of_years)) for outcome, of_years in outcomes.items() if of_years}
+
+    yield from publish(context, [chamber_expenses.TABLE, file_versions.TABLE], write, metadata)
+
+
 def _spark_follows(context: dg.AssetExecutionContext) -> bool:
     """Whether this run has more steps than those of raw, which need no Spark."""
-    raw = {kaggle_reimbursements.TABLE.name, kaggle_refunds.TABLE.name}
+    raw = {kaggle_reimbursements.TABLE.name, kaggle_refunds.TABLE.name, "take_in_chamber_expenses"}
     return not raw.issuperset(node.name for node in context.job_def.nodes)
 
 
@@ -64,12 +127,14 @@ def _write(
     optional: bool,
 ) -> Sequence[Published]:
     zone = files.landing_zone()
-    landed = zone.find(source) if optional else zone.require(source)
+    landed = zone.find(source)
     if landed is None:
+        if not optional and not _house_is_there(zone):
+            zone.require(source)
         context.log.warning(f"{source.file_names[0]} is not in {zone.location}; it is optional. {source.obtain}")
         if lake.exists(contract):
             return [lake.verify(contract)]
-        return lake.publish([lake.nothing(contract)], context.run_id)
+        return lake.publish([lake.nothing(contract)], context.run.run_id)
     sha256 = zone.sha256(landed)
     if lake.exists(contract) and lake.data_version(contract) == sha256:
         context.log.info(f"{landed.path} has the bytes that are published already; nothing to do")
@@ -82,10 +147,30 @@ def _write(
         contract,
         landed,
         sha256=sha256,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         report=context.log.info,
     )
-    return lake.publish([staged], context.run_id)
+    return lake.publish([staged], context.run.run_id)
+
+
+def _fetch(files: FilesResource, years: Sequence[int], report: Callable[[str], None]) -> Finding:
+    """Bring the landing zone up to date. Years that fail keep the file they have; `dg.Failure` if all do."""
+    if files.chamber_url is None:
+        summary = f"files come into {files.landing} by hand"
+        return Finding(check=_FILES_WERE_FETCHED, passed=True, blocking=False, summary=summary)
+    fetched = fetch_years(files.landing_zone(), files.chamber_url, years, report=report)
+    errors = {str(year): str(one.error) for year, one in fetched.items() if one.error}
+    if len(errors) == len(years):
+        # It was tried long enough.
+        raise dg.Failure(description=next(iter(errors.values())), metadata=errors, allow_retries=False)
+    summary = f"{', '.join(errors)} could not be fetched" if errors else f"{len(years)} years asked for"
+    return Finding(check=_FILES_WERE_FETCHED, passed=not errors, blocking=True, summary=summary, figures=errors)
+
+
+def _house_is_there(zone: LandingZone) -> bool:
+    """Whether the landing zone has a file of the House's: a lake needs one of the two sources."""
+    years = reimbursement_years.get_partition_keys()
+    return any(zone.find(chamber_expenses.CSV.of_year(int(year))) for year in years)
 
 
 def _metadata_of(manifest: Manifest) -> Mapping[str, Any]:

@@ -5,9 +5,11 @@ file a year), so that later steps never parse CSV again and read only the years 
 driver: parsing takes it a tenth of what it takes Spark, and it numbers the lines, which Spark can't.
 """
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from contextlib import contextmanager
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,8 +17,10 @@ import pyarrow.parquet as pq
 from pyiceberg.table import Table as IcebergTable
 
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.raw import zipped
 from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest, make_folder
-from deputies_lake.raw.published_csv import ControlTotals, PublishedCsv, RawFileError, read_blocks, readable_amounts
+from deputies_lake.raw.control_totals import ControlTotals
+from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks, readable_amounts
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, Staged
 
@@ -30,7 +34,26 @@ def published_version(lake: Lake, archive: Archive, source: PublishedCsv, contra
 
     Raises `MissingTableError` where the table was never published, `RawFileError` where its file was not archived.
     """
-    sha256 = lake.data_version(contract) or "none"
+    return archived(archive, source, contract, lake.data_version(contract) or "none")
+
+
+def published_years(
+    lake: Lake, archive: Archive, source: PublishedCsv, contract: Table, years: Collection[int] | None = None
+) -> Mapping[int, Manifest]:
+    """The manifests of the files that a table of one file a year was made from, of `years` only where given.
+
+    Raises `RawFileError` where one was not archived.
+    """
+    versions = lake.versions(contract)
+    return {
+        year: archived(archive, source.of_year(year), contract, sha256)
+        for year, sha256 in sorted(versions.items())
+        if years is None or year in years
+    }
+
+
+def archived(archive: Archive, source: PublishedCsv, contract: Table, sha256: str) -> Manifest:
+    """The manifest of a version. Raises `RawFileError` where there is none."""
     manifest = archive.manifest(source, sha256)
     if manifest is None:
         problem = f"version {sha256} of the file is not in the archive"
@@ -57,15 +80,20 @@ def stage_file(
     table = lake.table(contract)
     prefix = iceberg.new_prefix(table, run_id)
     totals = ControlTotals()
+    amounts = (source.amount_column, *source.other_amount_columns)
     rows = unreadable = 0
-    with archive.keep(zone, landed, source, sha256) as stream, _Writers(table, prefix) as writers:
-        for block in read_blocks(stream, landed.path, source):
-            totals.add(block[YEAR], block[source.category_column], readable_amounts(block[source.amount_column]))
+    with _text(archive, zone, landed, source, sha256) as stream, _Writers(table, prefix) as writers:
+        blocks = read_blocks(stream, landed.path, source)
+        for block in blocks.tables:
+            readable = (readable_amounts(block[column]) for column in amounts)
+            totals.add(block[YEAR], block[source.category_column], *readable)
             writers.write(block)
             unreadable += block.num_rows - block["unreadable_reason"].null_count
             if rows // _ROWS_BETWEEN_REPORTS != (rows := rows + block.num_rows) // _ROWS_BETWEEN_REPORTS:
                 report(f"{landed.name}: {rows:,} lines read")
-    manifest = archive.complete(source, landed, sha256, rows=rows, unreadable=unreadable, totals=totals)
+    manifest = archive.complete(
+        source, landed, sha256, header=blocks.header, rows=rows, unreadable=unreadable, totals=totals
+    )
     staged = Staged(
         contract=contract,
         table=table,
@@ -74,6 +102,19 @@ def stage_file(
         data_version=sha256,
     )
     return manifest, staged
+
+
+@contextmanager
+def _text(
+    archive: Archive, zone: LandingZone, landed: LandedFile, source: PublishedCsv, sha256: str
+) -> "Iterator[io.BufferedReader[Any]]":
+    """The landed file's text; the file is archived on the way, a zip before it, for it can't be read in one go."""
+    with archive.keep(zone, landed, source, sha256) as stream:
+        if not landed.name.endswith(".zip"):
+            yield stream
+            return
+    with archive.open(source, sha256, landed.name) as copy, zipped.open_member(copy, landed.path, source) as text:
+        yield text
 
 
 class _Writers:

@@ -2,15 +2,25 @@
 
 import dagster as dg
 
+from deputies_lake.environments import Settings
 from deputies_lake.raw.archive import Archive, LandingZone
 
 
 class FilesResource(dg.ConfigurableResource[None]):
-    """Where published files arrive, and where each version of them is kept. Opening looks at nothing."""
+    """Where published files arrive, and where each version of them is kept. Opening looks at nothing.
+
+    `chamber_url` is where the House's are fetched from, None where they come by hand.
+    """
 
     landing: str
     archive: str
     region: str | None = None
+    chamber_url: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "FilesResource":
+        region = settings.aws.region if settings.aws else None
+        return cls(landing=settings.landing, archive=settings.archive, region=region, chamber_url=settings.chamber_url)
 
     def landing_zone(self) -> LandingZone:
         return LandingZone(self.landing, self.region)

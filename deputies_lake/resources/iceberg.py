@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import uuid4
 
 import pyarrow as pa
@@ -268,6 +268,14 @@ def filesystem_and_path(table: Table, location: str) -> tuple[pafs.FileSystem, s
     return _filesystem(table), _path(location)
 
 
+def write_file(table: Table, location: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of the table's columns as one file at a location below a prefix."""
+    filesystem, path = filesystem_and_path(table, location)
+    if isinstance(filesystem, pafs.LocalFileSystem):
+        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    pq.write_table(pa.Table.from_pylist([*rows], arrow_schema(table)), path, filesystem=filesystem, compression="zstd")
+
+
 def list_files(table: Table, prefix: str) -> list[str]:
     """The data files under a prefix. As for Spark, `.crc` and `_temporary` are no data, `_key=value` is."""
     scheme, _, root = PyArrowFileIO.parse_location(prefix)
@@ -371,6 +379,7 @@ def commit(
     years: Collection[int] | None,
     expected_rows: int,
     properties: Mapping[str, str],
+    table_properties: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """Publish the files in place of what the table holds of these years, all at once or not at all.
 
@@ -383,6 +392,7 @@ def commit(
         years: the years that are replaced, None for the whole table.
         expected_rows: counted by whoever wrote the files.
         properties: recorded in the snapshot's summary, such as the run's id.
+        table_properties: set on the table by the same commit. Others' properties stay, whoever is first.
 
     Raises:
         StagedFilesError: the files would corrupt the table.
@@ -401,6 +411,8 @@ def commit(
             # Conflicts are looked for in this predicate only. Without it several first loads of an empty
             # table, which have no file to delete, would all succeed and multiply the rows.
             overwrite.delete_by_predicate(replaced)
+            if table_properties:
+                transaction.set_properties(dict(table_properties))
             for task in table.scan(row_filter=replaced).plan_files():
                 if task.residual != AlwaysTrue():
                     # It was written before the table was partitioned. Its other years would be lost with it.
@@ -436,6 +448,17 @@ def data_files(table: Table, years: Collection[int] | None = None, snapshot_id: 
         # Athena's DELETE and UPDATE leave the rows in the files and list them elsewhere.
         raise ValueError(f"{_name(table)} has row-level deletes: its files still hold what was deleted")
     return sorted(task.file.file_path for task in tasks)
+
+
+def years(table: Table) -> list[int]:
+    """The years of which the current snapshot has rows.
+
+    Raises:
+        ValueError: the table has no years.
+    """
+    if not _is_partitioned(table):
+        raise ValueError(f"{_name(table)} is not partitioned by {YEAR}")
+    return sorted({int(task.file.partition[0]) for task in table.scan().plan_files()})
 
 
 def read(spark: "SparkSession", table: Table, years: Collection[int] | None = None) -> "DataFrame":

@@ -6,7 +6,8 @@ knows contracts, frames and Iceberg tables, not what a table means. What knows I
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -23,12 +24,15 @@ from pyspark.sql import functions as F
 from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
+from deputies_lake.environments import Settings
 from deputies_lake.resources import iceberg
 
 PREVIEW_ROWS: Final = 8
 
 _RUN_ID: Final = "lake.run-id"
 _DATA_VERSION: Final = "lake.data-version"
+# A property of the table, not of a snapshot: of runs that publish different years at once, each sets its own.
+_VERSION_OF_YEAR: Final = "lake.version."
 
 # Where DuckDB's name of a type differs from Iceberg's.
 _DUCKDB_TYPES: Final = {"string": "VARCHAR", "long": "BIGINT"}
@@ -52,20 +56,23 @@ class Draft:
     """A table about to be written: its rows, the years they replace, and what they must add up to.
 
     `rows` is asked for when the table's version is known: what others publish to it after the rows' input was read is
-    a conflict. `expected` is asked for after writing, when what Spark counted on the way is known.
+    a conflict. `expected` is asked for after writing, when what Spark counted on the way is known. `versions` names,
+    year by year, what the rows are made from.
     """
 
     contract: Table
     rows: Callable[[], DataFrame]
     years: Years = None
     expected: Callable[[], Sums] | None = None
+    versions: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
     """Files that are written but not published: nobody reads them.
 
-    `data_version` names the content where it is known beforehand, such as the sha256 of the file it was made from.
+    `data_version` names the content where it is known beforehand, such as the sha256 of the file it was made from;
+    `versions` do so year by year. `findings` are of whoever staged it: shown beside the audit's, they stop nothing.
     """
 
     contract: Table
@@ -75,6 +82,8 @@ class Staged:
     years: Years = None
     expected: Callable[[], Sums] | None = None
     data_version: str | None = None
+    versions: Mapping[int, str] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +122,18 @@ class Lake:
         """The `Staged.data_version` of the published version. Raises `MissingTableError`."""
         return _summary(self._published(contract)).get(_DATA_VERSION)
 
+    def versions(self, contract: Table) -> Mapping[int, str]:
+        """Year by year the `Staged.versions` of what is published; nothing where they were not named, or never were."""
+        if not self.exists(contract):
+            return {}
+        properties = self._published(contract).properties
+        named = {name.removeprefix(_VERSION_OF_YEAR): v for name, v in properties.items() if v}
+        return {int(year): version for year, version in named.items() if year.isdigit()}
+
+    def years(self, contract: Table) -> list[int]:
+        """The years of which the table has rows; none where it was never published."""
+        return iceberg.years(self._published(contract)) if self.exists(contract) else []
+
     def overview(self) -> list[tuple[str, int]]:
         """Every published table, `layer.name`, with its rows, in the order data walks."""
         return [
@@ -133,15 +154,59 @@ class Lake:
         """The Iceberg table, made or evolved to what the contract says."""
         return iceberg.ensure_table(self._catalog, contract)
 
-    def view(self, connection: duckdb.DuckDBPyConnection, contract: Table, years: Years = None) -> str:
-        """Make the published rows readable in DuckDB under the name that is returned, `<layer>_<table>`.
+    def view(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        contract: Table,
+        years: Years = None,
+        *,
+        snapshot_id: int | None = None,
+        name: str | None = None,
+    ) -> str:
+        """Make the published rows readable in DuckDB under the name that is returned, `<layer>_<table>` unless given.
+
+        Those of an earlier snapshot where one is named. Raises `MissingTableError`.
+        """
+        table = self._published(contract)
+        name = name or f"{contract.layer}_{contract.name}"
+        _view(connection, name, table, iceberg.data_files(table, years, snapshot_id))
+        return name
+
+    def view_staged(self, connection: duckdb.DuckDBPyConnection, staged: Staged, name: str) -> None:
+        """Make rows readable in DuckDB that nobody else can read yet."""
+        _view(connection, name, staged.table, staged.files)
+
+    def snapshots(self, contract: Table) -> Mapping[datetime, int]:
+        """The versions that can still be read: since when (UTC) each stands, and its snapshot; the oldest first.
 
         Raises `MissingTableError`.
         """
-        table = self._published(contract)
-        name = f"{contract.layer}_{contract.name}"
-        _view(connection, name, table, iceberg.data_files(table, years))
-        return name
+        entries = sorted((entry.timestamp_ms, entry.snapshot_id) for entry in self._published(contract).history())
+        kept = {snapshot.snapshot_id for snapshot in self._published(contract).snapshots()}
+        return {datetime.fromtimestamp(ms / 1000, UTC): snapshot for ms, snapshot in entries if snapshot in kept}
+
+    def rows(self, contract: Table, years: Years = None) -> list[dict[str, Any]]:
+        """The published rows of a table small enough to be held; none where it was never published."""
+        if not self.exists(contract):
+            return []
+        with auditor() as connection:
+            view = self.view(connection, contract, years)
+            rows: list[dict[str, Any]] = connection.sql(f"SELECT * FROM {view}").to_arrow_table().to_pylist()
+        return rows
+
+    def stage_rows(
+        self, contract: Table, rows: Sequence[Mapping[str, Any]], run_id: str, *, years: Years = None
+    ) -> Staged:
+        """Stage rows that are few enough for doing without Spark."""
+        table = self.table(contract)
+        prefix = iceberg.new_prefix(table, run_id)
+        parts: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            parts.setdefault(str(row[YEAR]) if contract.partitioned else "all", []).append(row)
+        for part, of_part in parts.items():
+            iceberg.write_file(table, f"{prefix}/{part}.parquet", of_part)
+        files = iceberg.list_files(table, prefix) if rows else []
+        return Staged(contract=contract, table=table, files=files, row_count=len(rows), years=years)
 
     def write(self, drafts: Sequence[Draft], run_id: str) -> list[Published]:
         """Write, audit, publish. All drafts are audited before the first is published; a failed audit publishes none.
@@ -180,6 +245,7 @@ class Lake:
             row_count=counted.get["rows"],
             years=draft.years,
             expected=draft.expected,
+            versions=draft.versions,
         )
 
     def nothing(self, contract: Table) -> Staged:
@@ -203,15 +269,24 @@ class Lake:
             raise MissingTableError(contract)
         return table
 
-    def verify(self, contract: Table) -> Published:
-        """What readers have now, audited again. Raises `MissingTableError`."""
+    def verify(
+        self,
+        contract: Table,
+        years: Years = None,
+        expected: Callable[[], Sums] | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> Published:
+        """What readers have now, of `years` only where given, audited again. Raises `MissingTableError`."""
         table = self._published(contract)
         current = Staged(
             contract=contract,
             table=table,
-            files=iceberg.data_files(table),
+            files=iceberg.data_files(table, years),
             row_count=_row_count(table),
+            years=years,
+            expected=expected,
             data_version=_summary(table).get(_DATA_VERSION),
+            findings=findings,
         )
         with auditor() as connection:
             return _described(connection, current, self._audit(connection, current))
@@ -233,7 +308,12 @@ class Lake:
         if staged.data_version:
             properties[_DATA_VERSION] = staged.data_version
         iceberg.commit(
-            staged.table, staged.files, years=staged.years, expected_rows=staged.row_count, properties=properties
+            staged.table,
+            staged.files,
+            years=staged.years,
+            expected_rows=staged.row_count,
+            properties=properties,
+            table_properties=_versions_by_property(staged),
         )
         return _described(connection, staged, findings)
 
@@ -245,6 +325,16 @@ class LakeResource(dg.ConfigurableResource[Lake]):
     region: str | None = None
     database_prefix: str = ""
     endpoint: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "LakeResource":
+        aws = settings.aws
+        return cls(
+            warehouse=settings.warehouse,
+            region=aws.region if aws else None,
+            database_prefix=aws.database_prefix if aws else "",
+            endpoint=aws.endpoint if aws else None,
+        )
 
     def open(self) -> Lake:
         if self.warehouse.startswith("s3://"):
@@ -282,7 +372,7 @@ def _described(connection: duckdb.DuckDBPyConnection, staged: Staged, findings: 
         location=table.location(),
         snapshot_id=snapshot.snapshot_id if snapshot else 0,
         row_count=_row_count(table),
-        findings=findings,
+        findings=[*findings, *staged.findings],
         rows_by_year=rows_by_year,
         amounts_by_year=amounts_by_year,
         data_version=staged.data_version,
@@ -304,6 +394,16 @@ def _by_year(connection: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[Map
 def _preview(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     relation = connection.sql(f"SELECT * FROM staged LIMIT {PREVIEW_ROWS}")
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _versions_by_property(staged: Staged) -> Mapping[str, str]:
+    """A year that is replaced without a version forgets the one that it had."""
+    names = {year: f"{_VERSION_OF_YEAR}{year}" for year in staged.years or ()}
+    return {
+        name: staged.versions.get(year, "")
+        for year, name in names.items()
+        if year in staged.versions or name in staged.table.properties
+    }
 
 
 def _summary(table: IcebergTable) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 import tempfile
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
@@ -72,8 +73,9 @@ def test_subtracting_more_rows_than_there_are_shows() -> None:
 
 CENTS = st.integers(-(10**14), 10**14).map(lambda cents: Decimal(cents).scaleb(-2))
 SUMS = st.dictionaries(
-    st.tuples(st.integers(2009, 2012), st.sampled_from(["Fuel", "Phone"])), st.tuples(st.integers(1, 10**9), CENTS)
-).map(lambda groups: Sums.of([(*group, *figures) for group, figures in groups.items()]))
+    st.tuples(st.integers(2009, 2012), st.sampled_from(["Fuel", "Phone"])),
+    st.tuples(st.integers(1, 10**9), CENTS, CENTS, CENTS),
+).map(lambda groups: Sums.of([(*group, *figures) for group, figures in groups.items()], others=2))
 
 
 @settings(deadline=None, max_examples=60)
@@ -87,6 +89,9 @@ def test_what_was_added_can_be_taken_away_to_the_cent(one: Sums, other: Sums) ->
 def test_adding_loses_no_row_and_no_cent(one: Sums, other: Sums) -> None:
     both = one + other
     assert (both.row_count, both.amount) == (one.row_count + other.row_count, one.amount + other.amount)
+    for group in both.rows:
+        each = zip_longest(one.amounts_of(group), other.amounts_of(group), fillvalue=0)
+        assert both.amounts_of(group) == tuple(sum(amounts) for amounts in each)
 
 
 # the auditor
@@ -102,6 +107,16 @@ def test_a_view_is_summed_by_the_groups_of_its_totals() -> None:
         assert CONTRACT.totals
         found = sums(connection, "staged", CONTRACT.totals)
     assert found == Sums({FUEL: 2, PHONE: 2}, {FUEL: Decimal("0.30"), PHONE: Decimal(-3)})
+
+
+def test_a_view_is_summed_by_all_amounts_of_its_totals() -> None:
+    with auditor() as connection:
+        connection.sql(
+            "CREATE TABLE staged AS SELECT 2013 AS year, 'Fuel' AS label, unnest([1.50, 2.00])::DECIMAL(14, 2) AS net, "
+            "unnest([0.25, NULL])::DECIMAL(14, 2) AS returned"
+        )
+        found = sums(connection, "staged", Totals(by=("year", "label"), amount="net", also=("returned",)))
+    assert found == Sums({FUEL: 2}, {FUEL: Decimal("3.50")}, {FUEL: (Decimal("0.25"),)})
 
 
 def test_an_empty_view_has_no_sums() -> None:

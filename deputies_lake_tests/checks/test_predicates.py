@@ -279,6 +279,21 @@ def test_groups_that_do_not_add_up_are_counted_and_five_are_shown(connection: du
     ]
 
 
+def test_a_further_amount_that_does_not_add_up_fails_and_is_named(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = [{**row, "returned": Decimal("0.10")} for row in receipts({})]
+    schema = SCHEMA.append(pa.field("returned", pa.decimal128(14, 2)))
+    connection.register("staged", pa.Table.from_pylist(rows, schema))
+    totals = Totals(by=("year", "label"), amount="amount", also=("returned",))
+    returned = Column(name="returned", type=MONEY, pt="devolvido", en="returned")
+    contract = replace(CONTRACT, columns=(*CONTRACT.columns, returned), totals=totals)
+    expected = Sums({FUEL: 1}, {FUEL: Decimal("1.50")}, {FUEL: (Decimal("0.20"),)})
+    finding = ADDS_UP.run(Audit(contract=contract, connection=connection, expected=expected))
+    assert not finding.passed
+    assert finding.figures["group 2013 | Fuel"] == (
+        "expected 1 rows, BRL 1.50; found 1 rows, BRL 1.50; returned: expected BRL 0.20, found BRL 0.10"
+    )
+
+
 def test_rows_without_an_amount_count_and_add_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     expected = Sums({FUEL: 2}, {FUEL: Decimal("1.50")})
     assert run(connection, ADDS_UP, receipts({}, {"amount": None}), expected=expected).passed

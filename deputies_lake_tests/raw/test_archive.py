@@ -12,10 +12,11 @@ import pyarrow as pa
 import pytest
 
 from deputies_lake.raw import archive as archive_module
-from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest
+from deputies_lake.raw.archive import Acceptance, Archive, LandedFile, LandingZone, Manifest
+from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.kaggle_refunds import CSV as OTHER_SOURCE
 from deputies_lake.raw.kaggle_reimbursements import CSV as SOURCE
-from deputies_lake.raw.published_csv import ControlTotals, RawFileError
+from deputies_lake.raw.published_csv import RawFileError
 
 PLAIN, PACKED = SOURCE.file_names
 CONTENT = b"bugged_date,receipt_date\n0,2013-03-27\n" * 100
@@ -70,7 +71,7 @@ def totals() -> ControlTotals:
 
 
 def complete(archive: Archive, landed: LandedFile, sha256: str) -> Manifest:
-    return archive.complete(SOURCE, landed, sha256, rows=3, unreadable=1, totals=totals())
+    return archive.complete(SOURCE, landed, sha256, header=SOURCE.columns, rows=3, unreadable=1, totals=totals())
 
 
 # the landing zone
@@ -316,3 +317,25 @@ def test_the_sums_of_some_years_leave_the_others_out(manifest: Manifest) -> None
 
 def test_the_sums_of_no_years_are_nothing(manifest: Manifest) -> None:
     assert manifest.sums([]).row_count == 0
+
+
+def test_an_archived_file_can_be_read_from_wherever_one_likes(
+    landing: Path, zone: LandingZone, archive: Archive
+) -> None:
+    sha256 = land(landing)
+    read_through(archive, zone, sha256)
+    with archive.open(SOURCE, sha256, PLAIN) as kept_file:
+        kept_file.seek(5)
+        assert kept_file.read() == CONTENT[5:]
+
+
+# acceptances
+
+
+def test_a_version_is_accepted_when_someone_said_so(landing: Path, zone: LandingZone, archive: Archive) -> None:
+    sha256 = land(landing)
+    read_through(archive, zone, sha256)
+    assert archive.acceptance(SOURCE, sha256) is None
+    said = Acceptance(year=2013, sha256=sha256, reason="é assim mesmo", by="ana", at="2026-08-17T10:00:00+00:00")
+    archive.accept(SOURCE, said)
+    assert archive.acceptance(SOURCE, sha256) == said

@@ -92,10 +92,13 @@ def stage(table: Table, *parts: list[dict[str, Any]]) -> list[str]:
 
 
 def publish(table: Table, counts: Mapping[int, int], version: int = 1, whole: bool = False) -> None:
-    """Replace these years, or the whole table, by as many rows of each year."""
+    """Replace these years, or the whole table, by as many rows of each year; a property names each one's version."""
     files = stage(table, *(expenses(year, count, version) for year, count in counts.items()))
     years = None if whole else [*counts]
-    iceberg.commit(table, files, years=years, expected_rows=sum(counts.values()), properties={})
+    versions = {f"version.{year}": str(version) for year in counts}
+    iceberg.commit(
+        table, files, years=years, expected_rows=sum(counts.values()), properties={}, table_properties=versions
+    )
 
 
 def rows_of(table: Table) -> list[dict[str, Any]]:

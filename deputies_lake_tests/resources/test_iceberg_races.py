@@ -43,6 +43,7 @@ def test_different_years_all_survive(table: Table, root: Path, before: Mapping[i
     assert reports == ["published"] * 4
     after = {(year, 2): 2 for year in (2019, 2020, 2021, 2022)}
     assert counts(table.refresh()) == ({(2018, 1): 1} | after if before else after)
+    assert {table.properties[f"version.{year}"] for year in (2019, 2020, 2021, 2022)} == {"2"}
 
 
 @pytest.mark.parametrize(

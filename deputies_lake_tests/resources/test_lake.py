@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake import contracts
-from deputies_lake.checks.audit import AuditFailedError
+from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import Draft, Lake, MissingTableError
-from deputies_lake_tests.resources.tables import PARTIES
+from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Staged
+from deputies_lake_tests.resources.tables import EXPENSES, PARTIES, expenses, stage
 
 STATES = replace(PARTIES, name="dim_states")
 Party = tuple[int, str]
@@ -89,3 +89,40 @@ def test_what_readers_have_can_be_audited_again(lake: Lake, spark: SparkSession)
         "grain_is_unique": True,
         "required_columns_are_filled": True,
     }
+
+
+def publish_years(lake: Lake, versions: dict[int, str], *years: int) -> None:
+    """Two rows of each year, of which some name what they were made from."""
+    table = lake.table(EXPENSES)
+    files = stage(table, *(expenses(year) for year in years))
+    staged = Staged(
+        contract=EXPENSES, table=table, files=files, row_count=2 * len(years), years=years, versions=versions
+    )
+    lake.publish([staged], "run")
+
+
+def test_a_table_that_was_never_published_has_neither_years_nor_versions(lake: Lake) -> None:
+    assert (lake.years(EXPENSES), lake.versions(EXPENSES)) == ([], {})
+
+
+def test_each_year_keeps_the_version_it_was_published_with(lake: Lake) -> None:
+    publish_years(lake, {2019: "a", 2020: "b"}, 2019, 2020)
+    publish_years(lake, {2020: "c"}, 2020)
+    assert (lake.years(EXPENSES), lake.versions(EXPENSES)) == ([2019, 2020], {2019: "a", 2020: "c"})
+
+
+def test_a_year_that_is_replaced_without_a_version_forgets_its_own(lake: Lake) -> None:
+    publish_years(lake, {2019: "a", 2020: "b"}, 2019, 2020)
+    publish_years(lake, {}, 2020)
+    assert lake.versions(EXPENSES) == {2019: "a"}
+
+
+def test_single_years_can_be_audited_again(lake: Lake) -> None:
+    publish_years(lake, {}, 2019, 2020)
+    assert lake.verify(EXPENSES, [2020]).rows_by_year == {2020: 2}
+
+
+def test_who_stages_a_table_may_add_what_was_found_on_the_way(lake: Lake) -> None:
+    found = Finding(check="nothing_vanished", passed=False, blocking=False, summary="2019 lost 3 rows")
+    staged = Staged(contract=PARTIES, table=lake.table(PARTIES), files=[], row_count=0, findings=[found])
+    assert lake.publish([staged], "run")[0].findings[-1] == found

@@ -1,0 +1,144 @@
+"""raw.file_versions: every version of the House's yearly files that the lake was offered, and what became of it.
+
+A version that was refused, or came back after another, has a row for each time. What may be published is decided in
+`drop_guard.py`, the order of things is in `intake.py`; here are the table and its rows.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.raw.archive import Acceptance, Manifest
+from deputies_lake.raw.drop_guard import Comparison
+
+PUBLISHED: Final = "published"
+BLOCKED: Final = "blocked"
+ACCEPTED: Final = "accepted"
+
+TABLE: Final = Table(
+    layer="raw",
+    name="file_versions",
+    pt="Cada versão dos arquivos anuais da Câmara oferecida ao lake, e a decisão sobre ela.",
+    en="Every version of the House's yearly files that the lake was offered, and what was decided.",
+    grain="one row per decision about a version of a year's file",
+    partitioned=True,
+    columns=(
+        Column(name=YEAR, type="int", pt="ano do arquivo", en="the file's year", example="2022"),
+        Column(name="source_code", pt="fonte", en="the source", example="chamber_expenses"),
+        Column(
+            name="decided_at",
+            type="timestamp_ntz",
+            pt="quando se decidiu (UTC); se publicada, desde quando vale",
+            en="when it was decided (UTC); of a published version, since when it stands",
+        ),
+        Column(
+            name="decision",
+            pt="published; blocked: perdeu demais e não foi publicada; accepted: publicada por decisão de uma pessoa",
+            en="published; blocked: it lost too much and was not published; accepted: published on a person's word",
+            example="published",
+        ),
+        Column(name="sha256", pt="SHA-256 dos bytes publicados", en="SHA-256 of the published bytes"),
+        Column(name="file_name", pt="nome do arquivo", en="the file's name", example="Ano-2022.csv.zip"),
+        Column(name="file_bytes", type="bigint", pt="tamanho do arquivo", en="the file's size", example="3728854"),
+        Column(
+            name="modified_at",
+            type="timestamp_ntz",
+            pt="data do arquivo na zona de chegada (UTC)",
+            en="the file's date in the landing zone (UTC)",
+            nullable=True,
+        ),
+        Column(
+            name="archived_at",
+            type="timestamp_ntz",
+            pt="quando os bytes foram arquivados (UTC)",
+            en="when the bytes were archived (UTC)",
+        ),
+        Column(name="header", pt="cabeçalho como publicado", en="the header as published"),
+        Column(name="rows", type="bigint", pt="linhas", en="rows", example="107810"),
+        Column(name="unreadable_rows", type="bigint", pt="linhas ilegíveis", en="rows that could not be split"),
+        Column(name="net_amount", type=MONEY, pt="valor líquido em BRL", en="net value in BRL", published="vlrLiquido"),
+        Column(
+            name="document_amount",
+            type=MONEY,
+            pt="valor dos documentos em BRL",
+            en="the documents' value in BRL",
+            published="vlrDocumento",
+        ),
+        Column(
+            name="deduction_amount",
+            type=MONEY,
+            pt="glosas em BRL",
+            en="disallowed parts in BRL",
+            published="vlrGlosa",
+        ),
+        Column(
+            name="returned_amount",
+            type=MONEY,
+            pt="restituições em BRL",
+            en="what was paid back, in BRL",
+            published="vlrRestituicao",
+        ),
+        Column(
+            name="compared_with",
+            pt="SHA-256 da versão que valia então; nulo se nenhuma",
+            en="SHA-256 of the version that stood then; null where none did",
+            nullable=True,
+        ),
+        Column(
+            name="faults",
+            pt="o que se perdeu além do tolerado",
+            en="what was lost beyond what is tolerated",
+            nullable=True,
+            example="rows fell by 25.1%, more than the 2.0% that 2022 may lose",
+        ),
+        Column(name="remarks", pt="observações", en="what is worth knowing", nullable=True),
+        Column(name="accepted_by", pt="quem aceitou a versão", en="who accepted the version", nullable=True),
+        Column(name="accepted_because", pt="por que foi aceita", en="why it was accepted", nullable=True),
+    ),
+    key=(YEAR, "source_code", "decided_at"),
+)
+
+
+def row(
+    manifest: Manifest,
+    year: int,
+    *,
+    before: str | None = None,
+    comparison: Comparison | None = None,
+    acceptance: Acceptance | None = None,
+) -> Mapping[str, Any]:
+    """What was just decided about a version, as this table has it. `before` is the sha256 of the one that stood."""
+    sums = manifest.sums()
+    net, document, deduction, returned = (
+        sum(amounts) for amounts in zip(*(sums.amounts_of(group) for group in sums.rows), strict=True)
+    )
+    faults = comparison.faults if comparison else ()
+    decision = PUBLISHED if not faults else ACCEPTED if acceptance else BLOCKED
+    return {
+        YEAR: year,
+        "source_code": manifest.source_code,
+        "decided_at": datetime.now(UTC).replace(tzinfo=None),
+        "decision": decision,
+        "sha256": manifest.sha256,
+        "file_name": manifest.file_name,
+        "file_bytes": manifest.size,
+        "modified_at": _moment(manifest.modified),
+        "archived_at": _moment(manifest.archived),
+        "header": ";".join(manifest.header),
+        "rows": manifest.rows,
+        "unreadable_rows": manifest.unreadable,
+        "net_amount": net,
+        "document_amount": document,
+        "deduction_amount": deduction,
+        "returned_amount": returned,
+        "compared_with": before,
+        "faults": "; ".join(faults) or None,
+        "remarks": "; ".join(comparison.remarks) or None if comparison else None,
+        "accepted_by": acceptance.by if acceptance else None,
+        "accepted_because": acceptance.reason if acceptance else None,
+    }
+
+
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) if text else None
