@@ -1,44 +1,50 @@
-"""The staging assets: a source's typed rows, and the rows of all sources that could not be read.
+"""The staging assets: each source's typed rows, and the rows of all sources that could not be read.
 
-One step reads a source once for both of its tables; each stays an asset of its own, and selecting one computes only
-that one. What raw holds must all be here, in one table or the other: `adds_up` compares them.
+One step reads each source once for both of its tables; each table stays an asset of its own, and selecting one
+computes only that one. What raw holds must all be here, in one table or the other: `adds_up` compares them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake.assets import STEP, Results, check_specs_of, publish, selected, spec_of, years_of
+from deputies_lake.checks.audit import Sums
+from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
-from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw import chamber_expenses, ingestion, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.archive import Archive
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, Published, Staged
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
-from deputies_lake.staging import rejected_rows, stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.staging.judged import Judged
+
+_EXPENSES: Final = {
+    kaggle_reimbursements.TABLE: stg_kaggle_reimbursements.TABLE,
+    chamber_expenses.TABLE: stg_chamber_expenses.TABLE,
+}
+_RAW: Final = (*_EXPENSES, kaggle_refunds.TABLE)
+_STAGED: Final = (*_EXPENSES.values(), rejected_rows.TABLE)
 
 
 @dg.multi_asset(
-    name="stage_reimbursements",
+    name="stage_expenses",
     specs=[
-        spec_of(
-            stg_kaggle_reimbursements.TABLE, upstream=[kaggle_reimbursements.TABLE], partitions=reimbursement_years
-        ),
-        spec_of(
-            rejected_rows.TABLE,
-            upstream=[kaggle_reimbursements.TABLE, kaggle_refunds.TABLE],
-            partitions=reimbursement_years,
-        ),
+        *(spec_of(table, upstream=[raw], partitions=reimbursement_years) for raw, table in _EXPENSES.items()),
+        spec_of(rejected_rows.TABLE, upstream=_RAW, partitions=reimbursement_years),
     ],
-    check_specs=[*check_specs_of(stg_kaggle_reimbursements.TABLE), *check_specs_of(rejected_rows.TABLE)],
+    check_specs=[check for table in _STAGED for check in check_specs_of(table)],
     can_subset=True,
     **STEP,
 )
-def stage_reimbursements(
+def stage_expenses(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     files: FilesResource,
@@ -46,35 +52,27 @@ def stage_reimbursements(
     settings: SettingsResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
-    """Type and repair the selected years of Kaggle's reimbursements; keep what can't be read."""
+    """Type the selected years of the House's and of Kaggle's rows; keep what can't be read."""
     opened, years = lake.open(), years_of(context)
 
     def write() -> Sequence[Published]:
-        spark = pyspark.session()
-        reimbursements = _judged(spark, opened, files, kaggle_reimbursements, stg_kaggle_reimbursements, years)
-        staged: list[Staged] = []
-        if selected(context, stg_kaggle_reimbursements.TABLE):
-            draft = Draft(
-                contract=stg_kaggle_reimbursements.TABLE,
-                rows=lambda: stg_kaggle_reimbursements.transform(
-                    reimbursements.readable(), source_file=reimbursements.file_name, cpf_key=settings.cpf_key()
-                ),
-                years=years,
-                expected=reimbursements.sums,
-            )
-            staged.append(opened.stage(draft, context.run_id))
-            reimbursements.staged(staged[-1].row_count)
+        if not any(opened.exists(raw) for raw in _EXPENSES):
+            raise MissingTableError(chamber_expenses.TABLE)
+        sources = _Sources(lake=opened, archive=files.open_archive(), session=pyspark.session, years=years)
+        cpf_key = settings.cpf_key()
+        reimbursements = sources.of_one_file(kaggle_reimbursements, stg_kaggle_reimbursements)
+        house = sources.of_the_house()
+        staged = [
+            _stage(opened, staging, judged, cpf_key, years, context.run.run_id)
+            for staging, judged in ((stg_kaggle_reimbursements, reimbursements), (stg_chamber_expenses, house))
+            if selected(context, staging.TABLE)
+        ]
         if selected(context, rejected_rows.TABLE):
-            rejected, expected = reimbursements.rejected(), reimbursements.rejected_sums
-            # A file that is absent, as the refunds' may be, has no rows to reject.
-            if kaggle_refunds.REFUNDS_YEAR in years and opened.data_version(kaggle_refunds.TABLE):
-                refunds = _judged(spark, opened, files, kaggle_refunds, stg_kaggle_refunds)
-                rejected, expected = rejected.unionByName(refunds.rejected()), expected + refunds.rejected_sums
-            draft = Draft(contract=rejected_rows.TABLE, rows=lambda: rejected, years=years, expected=lambda: expected)
-            staged.append(opened.stage(draft, context.run_id))
-        return opened.publish(staged, context.run_id)
+            judged = [reimbursements, house, sources.of_one_file(kaggle_refunds, stg_kaggle_refunds)]
+            staged.append(_stage_rejected(opened, judged, years, context.run.run_id))
+        return opened.publish(staged, context.run.run_id)
 
-    yield from publish(context, [stg_kaggle_reimbursements.TABLE, rejected_rows.TABLE], write)
+    yield from publish(context, _STAGED, write)
 
 
 @dg.multi_asset(
@@ -95,30 +93,70 @@ def stage_refunds(
     opened = lake.open()
 
     def write() -> Sequence[Published]:
-        if not opened.data_version(kaggle_refunds.TABLE):
-            return opened.publish([opened.nothing(stg_kaggle_refunds.TABLE)], context.run_id)
-        refunds = _judged(pyspark.session(), opened, files, kaggle_refunds, stg_kaggle_refunds)
-        draft = Draft(
-            contract=stg_kaggle_refunds.TABLE,
-            rows=lambda: stg_kaggle_refunds.transform(
-                refunds.readable(), source_file=refunds.file_name, cpf_key=settings.cpf_key()
-            ),
-            expected=refunds.sums,
-        )
-        staged = opened.stage(draft, context.run_id)
-        refunds.staged(staged.row_count)
-        return opened.publish([staged], context.run_id)
+        if not opened.exists(kaggle_refunds.TABLE):
+            raise MissingTableError(kaggle_refunds.TABLE)
+        sources = _Sources(lake=opened, archive=files.open_archive(), session=pyspark.session)
+        refunds = sources.of_one_file(kaggle_refunds, stg_kaggle_refunds)
+        staged = _stage(opened, stg_kaggle_refunds, refunds, settings.cpf_key(), None, context.run.run_id)
+        return opened.publish([staged], context.run.run_id)
 
     yield from publish(context, [stg_kaggle_refunds.TABLE], write)
 
 
-def _judged(
-    spark: SparkSession,
-    lake: Lake,
-    files: FilesResource,
-    raw: ModuleType,
-    staging: ModuleType,
-    years: Sequence[int] | None = None,
-) -> Judged:
-    manifest = ingestion.published_version(lake, files.open_archive(), raw.CSV, raw.TABLE)
-    return Judged(staging.judge(lake.read(spark, raw.TABLE, years)), raw.CSV, manifest, years)
+@dataclass(frozen=True, kw_only=True)
+class _Sources:
+    """The judged rows of each source, of `years` only where given; None, and no work for Spark, where it has none."""
+
+    lake: Lake
+    archive: Archive
+    session: Callable[[], SparkSession]
+    years: Years = None
+
+    def of_one_file(self, raw: ModuleType, staging: ModuleType) -> Judged | None:
+        years = self.lake.years(raw.TABLE)
+        if not (years if self.years is None else {*self.years}.intersection(years)):
+            return None
+        manifest = ingestion.published_version(self.lake, self.archive, raw.CSV, raw.TABLE)
+        return Judged.of_one_file(staging.judge(self._rows(raw.TABLE)), raw.CSV, manifest, self.years)
+
+    def of_the_house(self) -> Judged | None:
+        source, contract = chamber_expenses.CSV, chamber_expenses.TABLE
+        manifests = ingestion.published_years(self.lake, self.archive, source, contract, self.years)
+        if not manifests:
+            return None
+        rows = stg_chamber_expenses.judge(self._rows(contract))
+        return Judged.of_yearly_files(rows, source, manifests, stg_chamber_expenses.PERSONAL)
+
+    def _rows(self, contract: Table) -> DataFrame:
+        return self.lake.read(self.session(), contract, self.years)
+
+
+def _stage(lake: Lake, staging: ModuleType, judged: Judged | None, cpf_key: str, years: Years, run_id: str) -> Staged:
+    """A source's readable rows, typed."""
+    if judged is None:
+        return replace(lake.nothing(staging.TABLE), years=years)
+    draft = Draft(
+        contract=staging.TABLE,
+        rows=lambda: staging.transform(judged.readable(), cpf_key=cpf_key),
+        years=years,
+        expected=judged.sums,
+    )
+    staged = lake.stage(draft, run_id)
+    judged.staged(staged.row_count)
+    return staged
+
+
+def _stage_rejected(lake: Lake, judged: Sequence[Judged | None], years: Years, run_id: str) -> Staged:
+    """The rows of all sources that can't be read."""
+    sources = [source for source in judged if source]
+    rejected = [source.rejected() for source in sources]
+    if not rejected:
+        return replace(lake.nothing(rejected_rows.TABLE), years=years)
+    expected = sum((source.rejected_sums for source in sources), Sums.none())
+    draft = Draft(
+        contract=rejected_rows.TABLE,
+        rows=lambda: reduce(DataFrame.unionByName, rejected),
+        years=years,
+        expected=lambda: expected,
+    )
+    return lake.stage(draft, run_id)

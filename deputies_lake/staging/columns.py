@@ -6,8 +6,13 @@ Each names the raw columns it comes from, which differ. A column that one source
 from deputies_lake.contracts import Column
 
 
-def category_columns(raw: str, published: str, example: str) -> tuple[Column, ...]:
-    """`expense_category_label` and `expense_category_id`, from the published column of the raw table `raw`."""
+def category_columns(
+    raw: str, published: str, example: str, *, published_id: str | None = None, example_id: str = "9+999"
+) -> tuple[Column, ...]:
+    """`expense_category_label` and `expense_category_id`, from published columns of the raw table `raw`.
+
+    A source that publishes no code (`published_id`) is given the House's by the label.
+    """
     source = (f"{raw}.{published}",)
     return (
         Column(
@@ -20,11 +25,12 @@ def category_columns(raw: str, published: str, example: str) -> tuple[Column, ..
         ),
         Column(
             name="expense_category_id",
-            pt="código da Câmara (numSubCota); nulo se o rótulo não é conhecido",
-            en="the House's code (numSubCota); null where the label is not known",
-            source=source,
+            pt="código da Câmara (numSubCota); nulo se não publicado e o rótulo não é conhecido",
+            en="the House's code (numSubCota); null where none was published and the label is not known",
+            source=(f"{raw}.{published_id}",) if published_id else source,
+            published=published_id,
             nullable=True,
-            example="9+999",
+            example=example_id,
         ),
     )
 
@@ -32,7 +38,7 @@ def category_columns(raw: str, published: str, example: str) -> tuple[Column, ..
 def supplier_columns(
     raw: str, published_id: str, published_name: str, *, repair_pt: str, repair_en: str
 ) -> tuple[Column, ...]:
-    """What `tax_ids.with_supplier` makes; `repair_*` says what was done to this source's ids."""
+    """What `tax_ids` makes of a supplier; `repair_*` says what was done to this source's ids."""
     id_source, name_source = f"{raw}.{published_id}", f"{raw}.{published_name}"
     return (
         Column(

@@ -177,8 +177,8 @@ def judge(raw: DataFrame) -> DataFrame:
     )
 
 
-def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFrame:
-    """The rows of raw.kaggle_refunds that `judge` found readable, with this table's columns."""
+def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
+    """The rows of raw.kaggle_refunds that `judge` found readable, and their `source_file`, typed."""
     keyed = with_row_key(readable, "refund_key", CSV.columns, near=("deputy_name",))
     id_text = F.col("company_id")
     supplied = tax_ids.with_supplier(
@@ -210,7 +210,7 @@ def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFra
         _text("party_nmembers").cast("double").cast("int").alias("party_members"),
         F.nullif(F.concat_ws("; ", *ideologies), F.lit("")).alias("party_ideologies"),
         _text("party_position").alias("party_position"),
-        F.lit(source_file).alias("source_file"),
+        "source_file",
         "source_line",
     )
 

@@ -135,8 +135,8 @@ def judge(raw: DataFrame) -> DataFrame:
     )
 
 
-def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFrame:
-    """The rows of raw.kaggle_reimbursements that `judge` found readable, with this table's columns."""
+def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
+    """The rows of raw.kaggle_reimbursements that `judge` found readable, and their `source_file`, typed."""
     keyed = with_row_key(readable, "expense_key", CSV.columns, near=(YEAR, "deputy_id"))
     id_text, state = F.col("receipt_social_security_number"), F.col("state_code")
     return tax_ids.with_supplier(
@@ -157,6 +157,6 @@ def transform(readable: DataFrame, *, source_file: str, cpf_key: str) -> DataFra
         "supplier_token",
         "supplier_name",
         F.col("receipt_value").cast(MONEY).alias("document_amount"),
-        F.lit(source_file).alias("source_file"),
+        "source_file",
         "source_line",
     )

@@ -1,8 +1,9 @@
 """Suppliers' tax ids: what kind they are, repaired where a publisher bent them, hidden where they are a person's.
 
 CNPJs (companies, 14 digits) and CPFs (persons, 11 digits) end in two check digits, so an id that lost its leading
-zeros or its last digits can be told from a wrong one. Column expressions only: all arithmetic on bigint, which Spark
-compiles to a few machine instructions a row (the same by substrings of the text took ten times as long).
+zeros or its last digits can be told from a wrong one. Since July 2026 a CNPJ's first twelve characters may be letters,
+too. Column expressions only: all arithmetic on bigint, which Spark compiles to a few machine instructions a row (the
+same by substrings of the text took ten times as long; only ids with letters are read like that).
 
 Which column holds an id, and in what form, is said in the staging table's own file.
 """
@@ -33,6 +34,12 @@ _CPF_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 
 _CNPJ_LENGTH: Final = 14
 _CPF_LENGTH: Final = 11
+
+_CNPJ_WITH_LETTERS: Final = "^[0-9A-Z]{12}[0-9]{2}$"
+_PUNCTUATION: Final = "./- "
+
+# Not the beginning of a CNPJ, which the House punctuates alike.
+_PUNCTUATED_CPF: Final = r"(?<![0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}(?![0-9])"
 
 _HMAC_BLOCK: Final = 64
 
@@ -74,11 +81,39 @@ def with_supplier(rows: DataFrame, *, id_text: Column, name: Column, cpf_key: st
     `_number` is what could be read from `id_text`, the id as published; `name` is the supplier's name as published.
     The id keeps its leading zeros, a person's is masked; the token tells suppliers apart; names lose any CPF in them.
     """
+    known = rows.withColumns(
+        {"_is_cnpj": _checks(F.col("_number"), _CNPJ_WEIGHTS), "_is_cpf": _is_cpf(F.col("_number"))}
+    )
+    return _described(known, id_text, name, cpf_key)
+
+
+def with_punctuated_supplier(rows: DataFrame, *, id_text: Column, name: Column, cpf_key: str) -> DataFrame:
+    """`rows` with what `with_supplier` adds, of a source that publishes all characters of an id.
+
+    Punctuation does not count, for the House's masks are often wrong (`037.139.030/0010-8`, `999.999.999/99  -`): 14
+    characters are a company's, 11 a person's.
+    """
+    bare, number = F.col("_bare"), F.col("_number")
+    is_long, is_short = F.length(bare) == _CNPJ_LENGTH, F.length(bare) == _CPF_LENGTH
+    known = (
+        rows.withColumn("_bare", F.upper(F.translate(id_text, _PUNCTUATION, "")))
+        .withColumn("_number", F.when((is_long | is_short) & bare.rlike("^[0-9]+$"), bare.cast("bigint")))
+        .withColumns(
+            {
+                "_is_cnpj": is_long & F.coalesce(_checks(number, _CNPJ_WEIGHTS), _checks_with_letters(bare)),
+                "_is_cpf": is_short & F.coalesce(_checks(number, _CPF_WEIGHTS), F.lit(False)),
+            }
+        )
+    )
+    return _described(known, bare, name, cpf_key).drop("_bare")
+
+
+def _described(rows: DataFrame, id_text: Column, name: Column, cpf_key: str) -> DataFrame:
+    """`rows` with the supplier's four columns, made from `_number`, `_is_cnpj` and `_is_cpf`, which go."""
     # Each step is a projection of its own, so that what several need is computed once. Write the result before
     # filtering it: Spark would push the filter down and multiply these expressions into each other.
     known = (
-        rows.withColumns({"_is_cnpj": _checks(F.col("_number"), _CNPJ_WEIGHTS), "_is_cpf": _is_cpf(F.col("_number"))})
-        .withColumn("supplier_id_kind", _kind(id_text))
+        rows.withColumn("supplier_id_kind", _kind(id_text))
         .withColumn("_digits", _digits(id_text))
         .withColumn("supplier_name", redacted(name))
     )
@@ -107,16 +142,19 @@ def keyed_hash(text: Column, key: str) -> Column:
     return F.sha2(F.concat(outer, F.unhex(F.sha2(F.concat(inner, text.cast("binary")), 256))), 256)
 
 
-def redacted(name: Column) -> Column:
-    """A sole trader's registered name ends with the holder's CPF: any eleven digits in a row become asterisks."""
-    return F.when(name.rlike("[0-9]{11}"), F.regexp_replace(name, "[0-9]{11}", "*" * 11)).otherwise(name)
+def redacted(text: Column) -> Column:
+    """A text without what is or may be a CPF: eleven digits in a row, or punctuated, become asterisks.
+
+    A sole trader's registered name ends with the holder's.
+    """
+    hidden = F.regexp_replace(F.regexp_replace(text, "[0-9]{11}", "*" * 11), _PUNCTUATED_CPF, "***.***.***-**")
+    return F.when(text.rlike(f"[0-9]{{11}}|{_PUNCTUATED_CPF}"), hidden).otherwise(text)
 
 
 def _kind(id_text: Column) -> Column:
     number, is_cnpj, is_cpf = F.col("_number"), F.col("_is_cnpj"), F.col("_is_cpf")
     return (
         F.when(id_text == "", NONE)
-        .when(number.isNull(), INVALID)
         .when(number < _FUNCTIONAL_BELOW, FUNCTIONAL)
         .when(is_cnpj & is_cpf, AMBIGUOUS)
         .when(is_cnpj, CNPJ)
@@ -126,7 +164,7 @@ def _kind(id_text: Column) -> Column:
 
 
 def _digits(id_text: Column) -> Column:
-    """14 digits for companies and functional numbers, 11 for persons; an id that is no number stays as published.
+    """14 digits for companies and functional numbers, 11 for persons; an id that is no number stays as it is.
 
     An invalid number is padded to the shorter form that holds it, so that whatever could be a CPF looks like one.
     """
@@ -160,6 +198,18 @@ def _with_check_digits(base: Column) -> Column:
     first = _check_digit(base, 0, _CNPJ_WEIGHTS[:-1])
     second = (_weighted_sum(base, 0, _CNPJ_WEIGHTS[1:]) + first * _CNPJ_WEIGHTS[0]) * 10 % 11 % 10
     return base * 100 + first * 10 + second
+
+
+def _checks_with_letters(bare: Column) -> Column:
+    """Whether a CNPJ of digits and capitals checks: a character counts as its ASCII code less 48, 17 for an A."""
+    values = [F.ascii(F.substring(bare, place, 1)) - ord("0") for place in range(_CNPJ_LENGTH, 0, -1)]
+
+    def check_digit(first_place: int, weights: Sequence[int]) -> Column:
+        weighted = (value * weight for value, weight in zip(values[first_place:], weights, strict=True))
+        return reduce(add, weighted) * 10 % 11 % 10
+
+    fits = (check_digit(2, _CNPJ_WEIGHTS[:-1]) == values[1]) & (check_digit(1, _CNPJ_WEIGHTS) == values[0])
+    return F.when(bare.rlike(_CNPJ_WITH_LETTERS), fits).otherwise(False)
 
 
 def _twelve_digits(number: Column) -> Column:

@@ -56,11 +56,4 @@ def is_leadership(name: Column, has_state: Column) -> Column:
     """Whether a payer without a state is an office of the House and not a person whose state is unknown."""
     upper = F.upper(name)
     # Not `&`: Spark would compute what its right side uses twice, the capitals, for all rows.
-    return F.when(~has_state, upper.rlike(_OFFICE_NAME) | upper.isin(*_party_labels())).otherwise(False)
-
-
-def _party_labels() -> list[str]:
-    events = tables.rows("party_events")
-    labels = {row[column] for row in events for column in ("party_label", "became", "party_label_today")}
-    lasting = {"PT", "PDT", "PSDB", "PSOL", "PCDOB", "PV", "REDE", "NOVO", "PSB", "PSD", "PL", "PRTB", "PMB"}
-    return sorted({label.upper() for label in labels} | lasting)
+    return F.when(~has_state, upper.rlike(_OFFICE_NAME) | upper.isin(*tables.party_labels())).otherwise(False)

@@ -22,6 +22,21 @@ def cpf(base: str) -> str:
     return base + first + _check_digit(base + first, _CPF_SECOND)
 
 
+def cnpj_with_letters(base: str) -> str:
+    """The CNPJ of these twelve digits and capitals, each of which counts as its ASCII code less 48."""
+    values = [ord(character) - 48 for character in base]
+    for weights in (_CNPJ_FIRST, _CNPJ_SECOND):
+        remainder = sum(value * weight for value, weight in zip(values, weights, strict=True)) % 11
+        values.append(0 if remainder < 2 else 11 - remainder)
+    return f"{base}{values[-2]}{values[-1]}"
+
+
+def as_the_house_writes(number: str) -> str:
+    """A CNPJ's 14 or a CPF's 11 characters under the House's one mask, which is made for neither."""
+    grouped = f"{number[:3]}.{number[3:6]}.{number[6:9]}/"
+    return f"{grouped}{number[9:13]}-{number[13]}" if len(number) == 14 else f"{grouped}{number[9:]}  -"
+
+
 def is_cnpj(number: int) -> bool:
     digits = f"{number:014d}"
     return cnpj(digits[:12]) == digits

@@ -4,6 +4,7 @@ A `Case` is one published row and what must become of it. All cases of a module 
 each can still be a test of its own.
 """
 
+import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR, Table
-from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.published_csv import PublishedCsv, read_blocks
-from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 
 CPF_KEY: Final = "a key for tests, of more than thirty-two characters"
 
@@ -61,6 +62,36 @@ _REFUND: Final[RawRow] = {
     "refund_value": "937.63",
 }
 
+_CHAMBER_EXPENSE: Final[RawRow] = {
+    **dict.fromkeys(chamber_expenses.CSV.columns, ""),
+    "other_columns": None,
+    "txNomeParlamentar": "Fulana De Tal",
+    "cpf": "12345678900",
+    "ideCadastro": "900042",
+    "nuCarteiraParlamentar": "77",
+    "nuLegislatura": "2019",
+    "sgUF": "SP",
+    "sgPartido": "PSB",
+    "codLegislatura": "56",
+    "numSubCota": "3",
+    "txtDescricao": "COMBUSTÍVEIS E LUBRIFICANTES.",
+    "numEspecificacaoSubCota": "1",
+    "txtDescricaoEspecificacao": "Veículos Automotores",
+    "txtFornecedor": "AUTO POSTO FICTÍCIO LTDA",
+    "txtNumero": "A-17",
+    "indTipoDocumento": "4",
+    "datEmissao": "2022-03-27T00:00:00",
+    "vlrDocumento": "70.25",
+    "vlrGlosa": "0.25",
+    "vlrLiquido": "70",
+    "numMes": "3",
+    "numAno": "2022",
+    "numParcela": "0",
+    "numLote": "1800001",
+    "nuDeputadoId": "4242",
+    "ideDocumento": "70000001",
+}
+
 
 @dataclass(frozen=True)
 class Case:
@@ -87,6 +118,11 @@ def refund(**fields: str | int | None) -> RawRow:
     return {YEAR: kaggle_refunds.REFUNDS_YEAR, **_REFUND, **fields}
 
 
+def chamber_expense(**fields: str | int | None) -> RawRow:
+    """A line of the House's file of 2022."""
+    return {YEAR: 2022, **_CHAMBER_EXPENSE, **fields}
+
+
 def raw_reimbursements(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
     """Rows of raw.kaggle_reimbursements, on lines 2 and following unless they say otherwise."""
     return _frame(spark, kaggle_reimbursements.TABLE, rows)
@@ -97,18 +133,27 @@ def raw_refunds(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
     return _frame(spark, kaggle_refunds.TABLE, rows)
 
 
+def raw_chamber_expenses(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
+    """Rows of raw.chamber_expenses, on lines 2 and following unless they say otherwise."""
+    return _frame(spark, chamber_expenses.TABLE, rows)
+
+
 def stage_reimbursements(raw: DataFrame, cpf_key: str = CPF_KEY) -> DataFrame:
     """What staging makes of the readable rows."""
-    return stg_kaggle_reimbursements.transform(
-        _readable(stg_kaggle_reimbursements.judge(raw)), source_file="deputies_dataset.csv", cpf_key=cpf_key
-    )
+    readable = _readable(stg_kaggle_reimbursements.judge(raw), "deputies_dataset.csv")
+    return stg_kaggle_reimbursements.transform(readable, cpf_key=cpf_key)
 
 
 def stage_refunds(raw: DataFrame) -> DataFrame:
     """What staging makes of the readable rows."""
-    return stg_kaggle_refunds.transform(
-        _readable(stg_kaggle_refunds.judge(raw)), source_file="dirty_deputies_v2.csv", cpf_key=CPF_KEY
-    )
+    readable = _readable(stg_kaggle_refunds.judge(raw), "dirty_deputies_v2.csv")
+    return stg_kaggle_refunds.transform(readable, cpf_key=CPF_KEY)
+
+
+def stage_chamber_expenses(raw: DataFrame, cpf_key: str = CPF_KEY) -> DataFrame:
+    """What staging makes of the readable rows."""
+    readable = _readable(stg_chamber_expenses.judge(raw), "Ano-2022.csv.zip")
+    return stg_chamber_expenses.transform(readable, cpf_key=cpf_key)
 
 
 def by_line(rows: DataFrame) -> dict[int, Row]:
@@ -125,6 +170,16 @@ def by_case(cases: Sequence[Case], rows: DataFrame) -> dict[str, Row]:
 def outcome(case: Case, row: Row) -> dict[str, object]:
     """Of the row that came of a case, the fields that the case speaks of."""
     return {name: row[name] for name in case.expected}
+
+
+def file_of(source: PublishedCsv, rows: Sequence[RawRow]) -> bytes:
+    """A well-formed CSV file of these rows."""
+    text = io.StringIO()
+    quoting: Final = csv.QUOTE_ALL if source.quotes_every_field else csv.QUOTE_MINIMAL
+    writer = csv.writer(text, delimiter=source.delimiter, quoting=quoting, lineterminator="\n")
+    writer.writerow(source.columns)
+    writer.writerows([row[name] for name in source.columns] for row in rows)
+    return text.getvalue().encode()
 
 
 def lines_of(source: PublishedCsv, content: bytes) -> pa.Table:
@@ -145,8 +200,8 @@ def published(spark: SparkSession, source: PublishedCsv, content: bytes, folder:
     return loaded(spark, lines_of(source, content), folder)
 
 
-def _readable(judged: DataFrame) -> DataFrame:
-    return judged.where(F.col("rejection_reason").isNull())
+def _readable(judged: DataFrame, file_name: str) -> DataFrame:
+    return judged.where(F.col("rejection_reason").isNull()).withColumn("source_file", F.lit(file_name))
 
 
 def _frame(spark: SparkSession, contract: Table, rows: Sequence[RawRow]) -> DataFrame:

@@ -1,7 +1,5 @@
 """What goes into staging comes out of it, read or rejected: no line, no row and no cent is lost on the way."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,28 +15,31 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.checks.audit import Sums
-from deputies_lake.contracts import YEAR
-from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
+from deputies_lake.contracts import YEAR, Totals
+from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Manifest
-from deputies_lake.raw.published_csv import ControlTotals, PublishedCsv, readable_amounts
-from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.raw.control_totals import ControlTotals
+from deputies_lake.raw.published_csv import PublishedCsv, readable_amounts
+from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.staging.judged import Judged
 from deputies_lake_tests.staging.raw_rows import (
+    CPF_KEY,
     RawRow,
+    chamber_expense,
+    file_of,
     in_batches,
     lines_of,
     loaded,
     refund,
     reimbursement,
-    stage_refunds,
-    stage_reimbursements,
 )
 
 
 def manifest_of(source: PublishedCsv, lines: pa.Table) -> Manifest:
     """What was counted when the file was archived."""
     totals = ControlTotals()
-    totals.add(lines[YEAR], lines[source.category_column], readable_amounts(lines[source.amount_column]))
+    amounts = (source.amount_column, *source.other_amount_columns)
+    totals.add(lines[YEAR], lines[source.category_column], *(readable_amounts(lines[name]) for name in amounts))
     return Manifest(
         source_code=source.source_code,
         file_name=source.file_names[0],
@@ -49,17 +50,11 @@ def manifest_of(source: PublishedCsv, lines: pa.Table) -> Manifest:
         header=list(source.columns),
         rows=lines.num_rows,
         unreadable=0,
-        totals=[(*group, rows, f"{totals.amounts[group]:.2f}") for group, rows in totals.rows.items()],
+        totals=[
+            (*group, rows, *(f"{amount:.2f}" for amount in totals.amounts[group]))
+            for group, rows in totals.rows.items()
+        ],
     )
-
-
-def file_of(source: PublishedCsv, rows: Sequence[RawRow]) -> bytes:
-    """A well-formed CSV file of these rows."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(source.columns)
-    writer.writerows([row[name] for name in source.columns] for row in rows)
-    return text.getvalue().encode()
 
 
 def judged_file(
@@ -71,11 +66,7 @@ def judged_file(
     rows_of_raw = loaded(spark, lines, folder)
     if years:
         rows_of_raw = rows_of_raw.where(F.col(YEAR).isin(list(years)))
-    return Judged(stg_kaggle_reimbursements.judge(rows_of_raw), source, manifest_of(source, lines), years)
-
-
-def sums_of(rows: DataFrame, category: str, amount: str) -> Sums:
-    return Sums.of(rows.groupBy(YEAR, category).agg(F.count("*"), F.sum(amount)).collect())
+    return Judged.of_one_file(stg_kaggle_reimbursements.judge(rows_of_raw), source, manifest_of(source, lines), years)
 
 
 MIXED: Final = (
@@ -135,7 +126,7 @@ def test_a_group_of_which_all_rows_were_rejected_is_not_expected(spark: SparkSes
 
 
 def test_rejected_rows_name_their_file(mixed: Judged) -> None:
-    assert {row["source_file"] for row in mixed.rejected().collect()} == {mixed.file_name}
+    assert {row["source_file"] for row in mixed.rejected().collect()} == {"deputies_dataset.csv"}
 
 
 def test_a_file_without_rejections_is_not_read_a_second_time(spark: SparkSession, tmp_path: Path) -> None:
@@ -151,25 +142,81 @@ def test_a_file_without_rejections_rejects_nothing(spark: SparkSession, tmp_path
     assert judged.rejected_sums == Sums.none()
 
 
+# A source of one file a year
+
+YEARS: Final = (2021, 2022)
+
+
+@pytest.fixture
+def two_years(spark: SparkSession, tmp_path: Path) -> Judged:
+    """Of each year a readable and a rejected row, 10 and 1 BRL net."""
+    rows = [chamber_expense(vlrLiquido="10"), chamber_expense(vlrLiquido="1", vlrDocumento="1,0")]
+    files = {year: chamber_expenses.CSV.of_year(year) for year in YEARS}
+    lines = {year: lines_of(source, file_of(source, rows)) for year, source in files.items()}
+    manifests = {year: manifest_of(files[year], lines[year]) for year in YEARS}
+    raw = loaded(spark, pa.concat_tables(lines.values()), tmp_path)
+    judged = stg_chamber_expenses.judge(raw)
+    return Judged.of_yearly_files(judged, chamber_expenses.CSV, manifests, stg_chamber_expenses.PERSONAL)
+
+
+def test_a_row_names_the_file_of_its_year(two_years: Judged) -> None:
+    named = {(row[YEAR], row["source_file"]) for row in two_years.readable().collect()}
+    assert named == {(2021, "Ano-2021.csv.zip"), (2022, "Ano-2022.csv.zip")}
+
+
+def test_a_rejected_row_names_the_file_of_its_year(two_years: Judged) -> None:
+    named = {(row[YEAR], row["source_file"]) for row in two_years.rejected().collect()}
+    assert named == {(2021, "Ano-2021.csv.zip"), (2022, "Ano-2022.csv.zip")}
+
+
+def test_the_readable_rows_must_add_up_to_all_years_files_in_every_amount(two_years: Judged) -> None:
+    groups = [(year, "COMBUSTÍVEIS E LUBRIFICANTES.") for year in YEARS]
+    assert two_years.sums() == Sums(
+        dict.fromkeys(groups, 1),
+        dict.fromkeys(groups, Decimal(10)),
+        dict.fromkeys(groups, (Decimal("70.25"), Decimal("0.25"), Decimal(0))),
+    )
+
+
+def test_a_rejected_rows_readable_amounts_are_summed_beside_its_unreadable_ones(two_years: Judged) -> None:
+    groups = [(year, "COMBUSTÍVEIS E LUBRIFICANTES.") for year in YEARS]
+    assert two_years.rejected_sums == Sums(
+        dict.fromkeys(groups, 1),
+        dict.fromkeys(groups, Decimal(1)),
+        dict.fromkeys(groups, (Decimal(0), Decimal("0.25"), Decimal(0))),
+    )
+
+
+def test_the_text_of_a_yearly_files_rejected_row_lacks_personal_columns(two_years: Judged) -> None:
+    texts_of_lines = "\n".join(row["line_text"] for row in two_years.rejected().collect())
+    assert [text for text in ("12345678900", '"77"') if text in texts_of_lines] == []
+
+
 # Whatever a file holds
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source, how its rows are judged and staged, and where their category and amount stand then."""
+    """A source and how its rows are judged and staged."""
 
     csv: PublishedCsv
     module: ModuleType
     ordinary: RawRow
-    amount: str
 
-    def staged(self, raw: DataFrame) -> DataFrame:
-        return (stage_reimbursements if self.module is stg_kaggle_reimbursements else stage_refunds)(raw)
+    @property
+    def totals(self) -> Totals:
+        found: Totals = self.module.TABLE.totals
+        return found
+
+    def judged(self, raw: DataFrame, lines: pa.Table) -> Judged:
+        manifest = manifest_of(self.csv, lines)
+        return Judged.of_one_file(self.module.judge(raw), self.csv, manifest)
 
 
 SOURCES: Final = (
-    Source(kaggle_reimbursements.CSV, stg_kaggle_reimbursements, reimbursement(), "document_amount"),
-    Source(kaggle_refunds.CSV, stg_kaggle_refunds, refund(), "refund_amount"),
+    Source(kaggle_reimbursements.CSV, stg_kaggle_reimbursements, reimbursement()),
+    Source(kaggle_refunds.CSV, stg_kaggle_refunds, refund()),
+    Source(chamber_expenses.CSV.of_year(2022), stg_chamber_expenses, chamber_expense()),
 )
 ODD_VALUES: Final = (
     *("", " ", "0", "1", "2", "-1", "70", "70.5", "-6100.00", "1e3", "1,5", "NaN", "Vazio", "nan", "1378520"),
@@ -197,13 +244,13 @@ def test_whatever_a_file_holds_no_line_and_no_cent_is_lost(
     content = file_of(source.csv, data.draw(files(source)))
     lines = lines_of(source.csv, content)
     raw = loaded(spark, lines, tmp_path_factory.mktemp("file"))
-    judged = Judged(source.module.judge(raw), source.csv, manifest_of(source.csv, lines))
-    staged = source.staged(raw).collect()
+    judged = source.judged(raw, lines)
+    staged = source.module.transform(judged.readable(), cpf_key=CPF_KEY).collect()
     rejected = judged.rejected().collect()
     numbers = [row["source_line"] for row in (*staged, *rejected)]
     assert sorted(numbers) == list(range(2, content.count(b"\n") + 1))
-    found = Sums.none()
+    totals, found = source.totals, Sums.none()
     for row in staged:
-        group = (row[YEAR], row["expense_category_label"])
-        found += Sums({group: 1}, {group: row[source.amount]})
+        figures = (*(row[name] for name in totals.by), 1, *(row[name] for name in totals.amounts))
+        found += Sums.of([figures], len(totals.also))
     assert found == judged.sums()

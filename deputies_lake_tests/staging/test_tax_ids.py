@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from deputies_lake.reference import tables
 from deputies_lake.staging import tax_ids
 from deputies_lake_tests.staging import check_digits
 from deputies_lake_tests.staging.raw_rows import CPF_KEY, in_batches
@@ -115,6 +116,102 @@ def test_a_text_as_long_as_a_companys_id_that_holds_a_persons_is_not_shown(
     text: str, odd_ids: Mapping[str, Row]
 ) -> None:
     assert text not in (odd_ids[text]["supplier_id"], odd_ids[text]["supplier_token"])
+
+
+# Ids of which all characters are published, under whatever punctuation
+
+ALPHANUMERIC: Final = "12ABC34501DE35"
+PUNCTUATED: Final[Mapping[str, tuple[str, str, str | None]]] = {
+    "a company under a person's mask": (check_digits.as_the_house_writes(COMPANY), "cnpj", COMPANY),
+    "a company under its own mask": ("11.222.333/0001-81", "cnpj", "11222333000181"),
+    "a company with a blank at the end": (f"{check_digits.as_the_house_writes(COMPANY)} ", "cnpj", COMPANY),
+    "a company without a mask": (COMPANY, "cnpj", COMPANY),
+    "a company of a small number, which is no person": ("00031708000100", "cnpj", "00031708000100"),
+    "a person under the House's mask": (check_digits.as_the_house_writes(PERSON), "cpf", MASKED_PERSON),
+    "a person with blanks at the end": (f"{check_digits.as_the_house_writes(PERSON)}  ", "cpf", MASKED_PERSON),
+    "a person without a mask": (PERSON, "cpf", MASKED_PERSON),
+    "eleven digits that could be a company's are a person's": (
+        f"{BOTH:011d}",
+        "cpf",
+        f"***.{f'{BOTH:011d}'[3:6]}.{f'{BOTH:011d}'[6:9]}-**",
+    ),
+    "fourteen digits that could be a person's are a company's": (f"{BOTH:014d}", "cnpj", f"{BOTH:014d}"),
+    "no text": ("", "none", None),
+    "nothing but punctuation": (" -", "none", None),
+    "a company with letters": ("12.ABC.345/01DE-35", "cnpj", ALPHANUMERIC),
+    "a company with small letters": ("12.abc.345/01de-35", "cnpj", ALPHANUMERIC),
+    "a company with letters under the House's mask": (
+        check_digits.as_the_house_writes(ALPHANUMERIC),
+        "cnpj",
+        ALPHANUMERIC,
+    ),
+    "a company with letters that don't check": ("12.ABC.345/01DE-36", "invalid", "***.BC3.450-**"),
+    "letters where the check digits are": ("12ABC34501DE3A", "invalid", "***.BC3.450-**"),
+    "fourteen digits that don't check are shown": ("11.222.333/0001-82", "invalid", "11222333000182"),
+    "eleven digits that don't check are masked": ("123.456.789-00", "invalid", "***.456.789-**"),
+    "a person padded to a company's length is masked": (f"000{PERSON}", "invalid", MASKED_PERSON),
+    "twelve digits are neither a company nor a person": ("123456789012", "invalid", "***.456.789-**"),
+    **{
+        f"{row['name_en']} is no company": (
+            check_digits.as_the_house_writes(row["supplier_id"]),
+            "functional",
+            row["supplier_id"],
+        )
+        for row in tables.rows("functional_suppliers")
+    },
+    "fourteen zeros are no company": ("00000000000000", "functional", "00000000000000"),
+}
+
+
+def read_punctuated(spark: SparkSession, texts: Iterable[str]) -> dict[str, Row]:
+    """What becomes of each of these published ids, in one job."""
+    rows = spark.createDataFrame([(text, "FORNECEDOR") for text in texts], "id string, name string")
+    known = tax_ids.with_punctuated_supplier(rows, id_text=F.col("id"), name=F.col("name"), cpf_key=CPF_KEY)
+    return {row["id"]: row for row in known.collect()}
+
+
+@pytest.fixture(scope="module")
+def punctuated(spark: SparkSession) -> dict[str, Row]:
+    return read_punctuated(spark, [text for text, _, _ in PUNCTUATED.values()])
+
+
+@pytest.mark.parametrize("must", PUNCTUATED)
+def test_a_punctuated_id_is_read(must: str, punctuated: Mapping[str, Row]) -> None:
+    text, kind, supplier_id = PUNCTUATED[must]
+    assert (punctuated[text]["supplier_id_kind"], punctuated[text]["supplier_id"]) == (kind, supplier_id)
+
+
+def test_both_readings_of_an_id_give_the_same_columns(spark: SparkSession, punctuated: Mapping[str, Row]) -> None:
+    assert punctuated[COMPANY].asDict().keys() == read_all(spark, [COMPANY])[COMPANY].asDict().keys()
+
+
+@pytest.mark.parametrize("number", [COMPANY, PERSON])
+def test_a_supplier_has_one_token_whichever_source_names_it(
+    number: str, spark: SparkSession, punctuated: Mapping[str, Row]
+) -> None:
+    of_kaggle = read_all(spark, [f"{int(number)}.0"])[f"{int(number)}.0"]
+    assert punctuated[number]["supplier_token"] == of_kaggle["supplier_token"]
+
+
+def test_the_textbook_knows_the_companies_with_letters_that_the_revenue_service_gives_as_an_example() -> None:
+    assert check_digits.cnpj_with_letters(ALPHANUMERIC[:12]) == ALPHANUMERIC
+
+
+@in_batches
+@given(bases=st.lists(st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=12, max_size=12), min_size=100))
+def test_every_company_with_letters_is_recognised(spark: SparkSession, bases: Sequence[str]) -> None:
+    written = {check_digits.as_the_house_writes(check_digits.cnpj_with_letters(base)) for base in bases}
+    assert {row["supplier_id_kind"] for row in read_punctuated(spark, written).values()} <= {"cnpj", "functional"}
+
+
+@in_batches
+@given(bases=st.lists(st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=12, max_size=12), min_size=100))
+def test_no_company_with_letters_and_a_wrong_check_digit_is_recognised(
+    spark: SparkSession, bases: Sequence[str]
+) -> None:
+    right = [check_digits.cnpj_with_letters(base) for base in bases]
+    wrong = {f"{number[:13]}{(int(number[13]) + 1) % 10}" for number in right}
+    assert {row["supplier_id_kind"] for row in read_punctuated(spark, wrong).values()} <= {"invalid", "functional"}
 
 
 # Check digits, against the textbook

@@ -1,0 +1,369 @@
+"""staging.stg_chamber_expenses: the House's yearly files, typed and cleaned, one row per published row.
+
+The contract, which rows can be read (`judge`) and how they are typed (`transform`). Odd but real rows stay: negative
+and zero values, missing dates, leadership offices, rows identical to the letter. Personal data ends in raw but for the
+supplier's id, which is masked. Nothing is joined and nothing summed here.
+"""
+
+from typing import Final
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
+from deputies_lake.quota_years import FIRST_YEAR, current_year
+from deputies_lake.raw.chamber_expenses import CSV
+from deputies_lake.reference.tables import category_ids
+from deputies_lake.staging import tax_ids
+from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
+from deputies_lake.staging.row_keys import with_row_key
+from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
+
+_RAW: Final = "chamber_expenses"
+
+PERSONAL: Final = ("cpf", "nuCarteiraParlamentar", "txtPassageiro")
+"""Columns that end in raw: the deputy's CPF and card, and the passengers, who may be anybody."""
+
+# Columns in which a person's CPF is masked or redacted.
+_REDACTED: Final = ("txtCNPJCPF", "txtFornecedor", "txtNumero", "txtTrecho")
+
+
+def _published(name: str, published: str, type_: str = "string", *, pt: str, en: str, example: str | None) -> Column:
+    """A column of one published column, null where the House leaves it empty."""
+    return Column(
+        name=name,
+        type=type_,
+        pt=pt,
+        en=en,
+        source=(f"{_RAW}.{published}",),
+        published=published,
+        nullable=True,
+        example=example,
+    )
+
+
+TABLE: Final = Table(
+    layer="staging",
+    name="stg_chamber_expenses",
+    pt="Despesas publicadas pela Câmara com tipos, fornecedores validados e chave de linha.",
+    en="The House's expenses with types, checked suppliers and a row key.",
+    grain="one row per readable row of a year's file",
+    partitioned=True,
+    columns=(
+        Column(
+            name=YEAR,
+            type="int",
+            pt="ano do arquivo: o ano da cota, salvo nas linhas que a Câmara pôs em outro arquivo",
+            en="the file's year: the quota year, but for rows that the House filed elsewhere",
+            source=(f"{_RAW}.year",),
+            example="2022",
+        ),
+        Column(
+            name="expense_key",
+            type="bigint",
+            pt="chave da linha: hash das colunas publicadas e do número entre linhas idênticas",
+            en="row key: hash of the published columns and of the number among identical rows",
+            source=tuple(f"{_RAW}.{name}" for name in CSV.columns),
+        ),
+        _published(
+            "receipt_date",
+            "datEmissao",
+            "date",
+            pt="data de emissão do documento; nula se não publicada ou impossível",
+            en="the document's date of issue; null where none was published, or an impossible one",
+            example="2022-02-14",
+        ),
+        Column(
+            name="is_date_impossible",
+            type="boolean",
+            pt="a data publicada não pode ser a de um recibo",
+            en="the published date can't be a receipt's",
+            source=(f"{_RAW}.datEmissao",),
+        ),
+        Column(
+            name="deputy_id",
+            pt="nuDeputadoId; sem ele cadastro:<ideCadastro>, sem ambos office:<nome>",
+            en="nuDeputadoId; without it cadastro:<ideCadastro>, without either office:<name>",
+            source=(f"{_RAW}.nuDeputadoId", f"{_RAW}.ideCadastro", f"{_RAW}.txNomeParlamentar"),
+            published="nuDeputadoId",
+            example="1772",
+        ),
+        _published(
+            "deputy_register_id",
+            "ideCadastro",
+            pt="número no cadastro e na API da Câmara; nulo nas lideranças",
+            en="the number in the House's register and API; null for leadership offices",
+            example="178957",
+        ),
+        Column(
+            name="deputy_name",
+            pt="nome parlamentar, ou da liderança",
+            en="parliamentary name, or the leadership office's",
+            source=(f"{_RAW}.txNomeParlamentar",),
+            published="txNomeParlamentar",
+            example="Fulana De Tal",
+        ),
+        Column(
+            name="is_leadership",
+            type="boolean",
+            pt="a cota é de uma liderança, não de um deputado",
+            en="the quota is a leadership office's, not a deputy's",
+            source=(f"{_RAW}.ideCadastro", f"{_RAW}.txNomeParlamentar", f"{_RAW}.sgUF"),
+        ),
+        _published(
+            "party_label",
+            "sgPartido",
+            pt="partido como publicado; nulo nas lideranças",
+            en="party as published; null for leadership offices",
+            example="PSB",
+        ),
+        _published(
+            "state_code",
+            "sgUF",
+            pt="UF; nula nas lideranças, onde a Câmara escreve NA ou nada",
+            en="state; null for leadership offices, where the House writes NA or nothing",
+            example="SP",
+        ),
+        _published(
+            "term_of_office",
+            "codLegislatura",
+            "int",
+            pt="número da legislatura",
+            en="number of the term of office (legislatura)",
+            example="56",
+        ),
+        *category_columns(
+            _RAW, "txtDescricao", "COMBUSTÍVEIS E LUBRIFICANTES.", published_id="numSubCota", example_id="3"
+        ),
+        _published(
+            "expense_specification",
+            "txtDescricaoEspecificacao",
+            pt="especificação da categoria",
+            en="what the category is specified by",
+            example="Veículos Automotores",
+        ),
+        *supplier_columns(
+            _RAW,
+            "txtCNPJCPF",
+            "txtFornecedor",
+            repair_pt="sem pontuação",
+            repair_en="without its punctuation",
+        ),
+        _published(
+            "document_id",
+            "ideDocumento",
+            pt="identificador do documento na Câmara; repete-se em parcelas e trechos",
+            en="the document's id in the House; repeats over instalments and legs of a trip",
+            example="6738121",
+        ),
+        _published(
+            "document_number",
+            "txtNumero",
+            pt="número do documento fiscal; sequências de onze algarismos ocultas",
+            en="the document's own number; runs of eleven digits hidden",
+            example="659284",
+        ),
+        _published(
+            "document_type_id",
+            "indTipoDocumento",
+            pt="código do tipo de documento",
+            en="code of the document's type",
+            example="4",
+        ),
+        *(
+            Column(
+                name=name,
+                type=MONEY,
+                pt=pt,
+                en=en,
+                source=(f"{_RAW}.{published}",),
+                published=published,
+                example=example,
+            )
+            for name, published, pt, en, example in (
+                (
+                    "document_amount",
+                    "vlrDocumento",
+                    "valor do documento em BRL",
+                    "the document's value in BRL",
+                    "139.76",
+                ),
+                (
+                    "deduction_amount",
+                    "vlrGlosa",
+                    "valor glosado em BRL: o que a cota não paga",
+                    "the disallowed part in BRL: what the quota does not pay",
+                    "0.00",
+                ),
+                (
+                    "net_amount",
+                    "vlrLiquido",
+                    "valor líquido em BRL: o que foi pago; negativo em estornos",
+                    "the net value in BRL: what was paid; negative for refunded tickets",
+                    "139.76",
+                ),
+            )
+        ),
+        _published(
+            "returned_amount",
+            "vlrRestituicao",
+            MONEY,
+            pt="valor restituído pelo deputado em BRL; nulo se nenhum",
+            en="what the deputy paid back in BRL; null where nothing was",
+            example=None,
+        ),
+        _published(
+            "returned_date",
+            "datPagamentoRestituicao",
+            "date",
+            pt="data da restituição",
+            en="when it was paid back",
+            example=None,
+        ),
+        Column(
+            name="is_net_inconsistent",
+            type="boolean",
+            pt="o líquido não é o valor do documento menos a glosa; conta-se o líquido, que foi pago",
+            en="net is not the document's value less the deduction; net, which was paid, counts",
+            source=(f"{_RAW}.vlrLiquido", f"{_RAW}.vlrDocumento", f"{_RAW}.vlrGlosa"),
+        ),
+        _published("competence_year", "numAno", "int", pt="ano da cota", en="quota year", example="2022"),
+        _published("competence_month", "numMes", "int", pt="mês da cota", en="quota month", example="2"),
+        _published(
+            "instalment", "numParcela", "int", pt="parcela; 0 se única", en="instalment; 0 if single", example="0"
+        ),
+        _published("trip", "txtTrecho", pt="trecho da viagem", en="the trip's leg", example="BSB/GRU"),
+        _published("batch_id", "numLote", pt="lote de comprovantes", en="batch of receipts", example="1554246"),
+        _published(
+            "reimbursement_id",
+            "numRessarcimento",
+            pt="número do ressarcimento",
+            en="number of the reimbursement",
+            example="5369",
+        ),
+        _published(
+            "receipt_url",
+            "urlDocumento",
+            pt="endereço do documento no site da Câmara",
+            en="where the House shows the document",
+            example="https://www.camara.leg.br/cota-parlamentar/documentos/publ/1772/2022/6738121.pdf",
+        ),
+        *place_columns(_RAW, "Ano-2022.csv.zip"),
+    ),
+    key=("expense_key",),
+    totals=Totals(
+        by=(YEAR, "expense_category_label"),
+        amount="net_amount",
+        also=("document_amount", "deduction_amount", "returned_amount"),
+    ),
+)
+
+# Of most rows nothing is paid back.
+_MAY_BE_EMPTY: Final = ("vlrRestituicao",)
+
+
+def judge(raw: DataFrame) -> DataFrame:
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    names_nobody = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull() & _text("txNomeParlamentar").isNull()
+    return raw.withColumn(
+        "rejection_reason",
+        F.coalesce(
+            F.col("unreadable_reason"),
+            *(_not_an_amount(name) for name in (CSV.amount_column, *CSV.other_amount_columns)),
+            F.when(names_nobody, "nuDeputadoId, ideCadastro and txNomeParlamentar are empty"),
+        ),
+    )
+
+
+def _not_an_amount(name: str) -> SparkColumn:
+    text = F.col(name)
+    wrong = readable_amount(text).isNull()
+    if name in _MAY_BE_EMPTY:
+        wrong = wrong & (text != "")
+    return F.coalesce(
+        rejected_where(wrong & text.contains(","), name, "has a comma, where the House writes a decimal point"),
+        rejected_where(wrong, name, "is not an amount"),
+    )
+
+
+def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
+    """The rows of raw.chamber_expenses that `judge` found readable, and their `source_file`, typed."""
+    hidden = (*PERSONAL, *_REDACTED)
+    told = (F.col(name) for name in CSV.columns if name not in hidden)
+    # A bare hash of the row would tell a masked CPF to whoever tries out its five hidden digits.
+    keyed = with_row_key(
+        readable,
+        "expense_key",
+        [YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden)), cpf_key)],
+        # Files of the first years have only the second number of a deputy.
+        near=(YEAR, "nuDeputadoId", "ideCadastro"),
+    )
+    supplied = tax_ids.with_punctuated_supplier(
+        keyed, id_text=F.col("txtCNPJCPF"), name=F.col("txtFornecedor"), cpf_key=cpf_key
+    )
+    name, register_id = F.trim("txNomeParlamentar"), _id("ideCadastro")
+    state = F.when(F.trim("sgUF").rlike("^[A-Z]{2}$") & (F.trim("sgUF") != "NA"), F.trim("sgUF"))
+    is_office = is_leadership(name, state.isNotNull()) | (state.isNull() & register_id.isNull())
+    issued = date_of(F.trim("datEmissao"))
+    # The calendar of the star, dim_dates, ends there.
+    is_possible = F.year(issued).between(FIRST_YEAR - 1, current_year() + 1)
+    document, deduction, net = (readable_amount(F.col(c)) for c in ("vlrDocumento", "vlrGlosa", "vlrLiquido"))
+    return supplied.select(
+        YEAR,
+        "expense_key",
+        F.when(is_possible, issued).alias("receipt_date"),
+        ((F.trim("datEmissao") != "") & ~F.coalesce(is_possible, F.lit(False))).alias("is_date_impossible"),
+        F.coalesce(
+            _id("nuDeputadoId"),
+            F.concat(F.lit("cadastro:"), register_id),
+            F.concat(F.lit("office:"), F.upper(name)),
+        ).alias("deputy_id"),
+        register_id.alias("deputy_register_id"),
+        name.alias("deputy_name"),
+        is_office.alias("is_leadership"),
+        F.when(~is_office & (F.trim("sgPartido") != "NA"), _text("sgPartido")).alias("party_label"),
+        state.alias("state_code"),
+        _number("codLegislatura").alias("term_of_office"),
+        F.col("txtDescricao").alias("expense_category_label"),
+        F.coalesce(_text("numSubCota"), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))).alias(
+            "expense_category_id"
+        ),
+        _text("txtDescricaoEspecificacao").alias("expense_specification"),
+        "supplier_id",
+        "supplier_id_kind",
+        "supplier_token",
+        "supplier_name",
+        _id("ideDocumento").alias("document_id"),
+        tax_ids.redacted(_text("txtNumero")).alias("document_number"),
+        _text("indTipoDocumento").alias("document_type_id"),
+        document.alias("document_amount"),
+        deduction.alias("deduction_amount"),
+        net.alias("net_amount"),
+        readable_amount(F.col("vlrRestituicao")).alias("returned_amount"),
+        date_of(F.trim("datPagamentoRestituicao")).alias("returned_date"),
+        (net != document - deduction).alias("is_net_inconsistent"),
+        _number("numAno").alias("competence_year"),
+        F.when(_number("numMes").between(1, 12), _number("numMes")).alias("competence_month"),
+        _number("numParcela").alias("instalment"),
+        tax_ids.redacted(_text("txtTrecho")).alias("trip"),
+        _text("numLote").alias("batch_id"),
+        _text("numRessarcimento").alias("reimbursement_id"),
+        _text("urlDocumento").alias("receipt_url"),
+        "source_file",
+        "source_line",
+    )
+
+
+def _text(column: str) -> SparkColumn:
+    """A text without surrounding blanks, null where the House leaves it empty."""
+    return F.nullif(F.trim(column), F.lit(""))
+
+
+def _id(column: str) -> SparkColumn:
+    """An id as text, null where the House writes 0 or NA for none."""
+    return F.when(~F.trim(column).isin("0", "NA"), _text(column))
+
+
+def _number(column: str) -> SparkColumn:
+    return F.trim(column).cast("int")

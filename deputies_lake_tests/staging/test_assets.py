@@ -1,0 +1,166 @@
+"""The step that stages both sources: what is published of which year, and what a source without rows costs."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+import pytest
+from pyspark.sql import SparkSession
+
+from deputies_lake.contracts import Table
+from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
+from deputies_lake.raw.assets import kaggle_reimbursements_asset, take_in_chamber_expenses
+from deputies_lake.resources.files import FilesResource
+from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.resources.settings import SettingsResource
+from deputies_lake.resources.spark import SparkResource
+from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_reimbursements
+from deputies_lake.staging.assets import stage_expenses
+from deputies_lake_tests.staging.raw_rows import RawRow, chamber_expense, file_of, reimbursement
+
+HOUSE: Final = stg_chamber_expenses.TABLE
+KAGGLE: Final = stg_kaggle_reimbursements.TABLE
+REJECTED: Final = rejected_rows.TABLE
+
+
+class NoSpark(SparkResource):
+    """Spark that nobody may ask for."""
+
+    def session(self) -> SparkSession:
+        raise AssertionError("a Spark session was asked for")
+
+
+class Platform:
+    """A lake of one test and its landing zone."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self._folder = folder
+        self._landing = folder / "landing"
+        self._landing.mkdir()
+        self._instance = instance
+
+    @property
+    def lake(self) -> Lake:
+        return self._resource.open()
+
+    def house(self, year: int, *rows: RawRow) -> None:
+        """Land and take in the House's file of a year."""
+        source = chamber_expenses.CSV.of_year(year)
+        (self._landing / source.csv_name).write_bytes(file_of(source, rows))
+        assert self._materialize(take_in_chamber_expenses, year).success
+
+    def kaggle(self, *rows: RawRow) -> None:
+        """Land and take in Kaggle's file."""
+        source = kaggle_reimbursements.CSV
+        (self._landing / source.csv_name).write_bytes(file_of(source, rows))
+        assert self._materialize(kaggle_reimbursements_asset).success
+
+    def stage(self, year: int, *tables: Table, spark: SparkResource | None = None) -> dg.ExecuteInProcessResult:
+        """Run the step for a year and, of its tables, for these or all."""
+        return self._materialize(stage_expenses, year, tables, spark)
+
+    def rows(self, table: Table) -> dict[tuple[int, int], Decimal]:
+        """By year and line the amount by which a row is reconciled."""
+        assert table.totals
+        return {(row["year"], row["source_line"]): row[table.totals.amount] for row in self.lake.rows(table)}
+
+    @property
+    def _resource(self) -> LakeResource:
+        return LakeResource(warehouse=str(self._folder / "warehouse"))
+
+    def _materialize(
+        self,
+        assets: dg.AssetsDefinition,
+        year: int | None = None,
+        tables: Sequence[Table] = (),
+        spark: SparkResource | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        return dg.materialize(
+            [assets],
+            selection=[dg.AssetKey([table.layer, table.name]) for table in tables] or None,
+            partition_key=str(year) if year else None,
+            instance=self._instance,
+            raise_on_error=False,
+            resources={
+                "lake": self._resource,
+                "files": FilesResource(landing=self._landing.as_uri(), archive=(self._folder / "archive").as_uri()),
+                "pyspark": spark or SparkResource(spark_config={}),
+                "settings": SettingsResource(environment="local"),
+                "pyspark_step_launcher": dg.ResourceDefinition.none_resource(),
+            },
+        )
+
+
+@pytest.fixture
+def platform(tmp_path: Path, spark: SparkSession) -> Iterator[Platform]:
+    """An empty lake. The resources find the session that is there already."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(tmp_path, instance)
+
+
+def test_rows_of_both_sources_are_staged_each_in_its_table(platform: Platform) -> None:
+    platform.house(2013, chamber_expense(vlrLiquido="12.34"))
+    platform.kaggle(reimbursement(receipt_date="2013-03-27", receipt_value="70"))
+    assert platform.stage(2013).success
+    assert (platform.rows(HOUSE), platform.rows(KAGGLE)) == ({(2013, 2): Decimal("12.34")}, {(2013, 2): Decimal(70)})
+
+
+def test_rejected_rows_of_both_sources_are_kept(platform: Platform) -> None:
+    platform.house(2013, chamber_expense(), chamber_expense(vlrDocumento="1,5", vlrLiquido="12.34"))
+    platform.kaggle(reimbursement(receipt_date="2013-03-27", deputy_id="x"))
+    assert platform.stage(2013).success
+    kept = {(row["source_code"], row["source_line"]): row["amount"] for row in platform.lake.rows(REJECTED)}
+    assert kept == {("chamber_expenses", 3): Decimal("12.34"), ("kaggle_reimbursements", 2): Decimal(70)}
+
+
+def test_a_restated_year_is_replaced_and_no_other(platform: Platform) -> None:
+    for year in (2021, 2022):
+        platform.house(year, chamber_expense(vlrLiquido="1"))
+        platform.stage(year)
+    platform.house(2022, chamber_expense(vlrLiquido="2"), chamber_expense(vlrLiquido="3"))
+    assert platform.stage(2022).success
+    assert platform.rows(HOUSE) == {(2021, 2): 1, (2022, 2): 2, (2022, 3): 3}
+
+
+def test_a_lake_without_kaggles_file_is_staged(platform: Platform) -> None:
+    platform.house(2022, chamber_expense())
+    assert platform.stage(2022).success
+    assert platform.rows(KAGGLE) == {}
+
+
+def test_a_lake_without_the_houses_files_is_staged(platform: Platform) -> None:
+    platform.kaggle(reimbursement(receipt_date="2013-03-27"))
+    assert platform.stage(2013).success
+    assert platform.rows(HOUSE) == {}
+
+
+def test_a_year_of_which_no_source_has_rows_needs_no_spark(platform: Platform) -> None:
+    platform.kaggle(reimbursement(receipt_date="2013-03-27"))
+    platform.house(2022, chamber_expense())
+    assert platform.stage(2010, spark=NoSpark(spark_config={})).success
+
+
+def test_a_year_of_which_no_source_has_rows_leaves_the_others_as_they_are(platform: Platform) -> None:
+    platform.kaggle(reimbursement(receipt_date="2013-03-27"))
+    platform.stage(2013)
+    assert platform.stage(2010, spark=NoSpark(spark_config={})).success
+    assert [*platform.rows(KAGGLE)] == [(2013, 2)]
+
+
+def test_of_a_selected_table_alone_nothing_else_is_published(platform: Platform) -> None:
+    platform.house(2022, chamber_expense(), chamber_expense(vlrLiquido="1,5"))
+    assert platform.stage(2022, REJECTED).success
+    assert (platform.lake.exists(HOUSE), [*platform.rows(REJECTED)]) == (False, [(2022, 3)])
+
+
+def test_without_any_file_the_failure_says_what_to_materialize(platform: Platform) -> None:
+    result = platform.stage(2022)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data
+    assert said
+    assert said.description == (
+        "raw.chamber_expenses has no data yet. Materialize it first: "
+        "dagster asset materialize --select raw/chamber_expenses -m deputies_lake.definitions"
+    )
