@@ -1,6 +1,7 @@
-"""The star's assets: six dimensions in one step, then the fact, year by year.
+"""The star's assets: dimensions and reference tables in one step, then the fact, year by year.
 
-Dimensions are built from all staged years and published before the fact, so that every key it holds has its member.
+Dimensions are built from all staged years, each from its one source, and published before the fact, so that every key
+it holds has its member.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,35 +11,51 @@ from functools import cache, partial
 from typing import Any, Final
 
 import dagster as dg
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake.assets import (
     STEP,
     Results,
     check_specs_of,
+    markdown_table,
     publish,
     selected,
     spec_of,
     years_of,
 )
+from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
-from deputies_lake.resources.lake import Draft, LakeResource, Published
+from deputies_lake.raw import file_versions
+from deputies_lake.reference import tables
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years
 from deputies_lake.resources.spark import SparkResource
-from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.staging import stg_kaggle_refunds
 from deputies_lake.star import (
     dim_dates,
     dim_deputies,
+    dim_document_types,
     dim_expense_categories,
     dim_parties,
     dim_states,
     dim_suppliers,
+    fct_expense_changes,
     fct_expenses,
+    ref_category_labels,
+    ref_category_limits,
+    ref_functional_suppliers,
+    ref_known_gaps,
+    ref_monthly_quotas,
+    ref_party_events,
 )
+from deputies_lake.star.expenses import HOUSE, KAGGLE, SOURCE_CODES, chosen, conformed
+from deputies_lake.star.literals import no_rows
 from deputies_lake.star.mentions import payers
+from deputies_lake.star.shipped import Row, typed
 
-_EXPENSES: Final = stg_kaggle_reimbursements.TABLE
+_EXPENSES: Final = (HOUSE, KAGGLE)
 _REFUNDS: Final = stg_kaggle_refunds.TABLE
+_FACTS: Final = (fct_expenses.TABLE, fct_expense_changes.TABLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +69,37 @@ class _Inputs:
 
 _DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[_Inputs], DataFrame]]]] = {
     dim_dates.TABLE: ([], lambda inputs: dim_dates.transform(inputs.expenses.sparkSession)),
-    dim_deputies.TABLE: ([_EXPENSES], lambda inputs: dim_deputies.transform(inputs.payers)),
-    dim_parties.TABLE: ([_EXPENSES, _REFUNDS], lambda inputs: dim_parties.transform(inputs.payers, inputs.refunds)),
-    dim_states.TABLE: ([_EXPENSES], lambda inputs: dim_states.transform(inputs.payers)),
-    dim_suppliers.TABLE: ([_EXPENSES], lambda inputs: dim_suppliers.transform(inputs.expenses)),
-    dim_expense_categories.TABLE: ([_EXPENSES], lambda inputs: dim_expense_categories.transform(inputs.expenses)),
+    dim_deputies.TABLE: (_EXPENSES, lambda inputs: dim_deputies.transform(inputs.payers)),
+    dim_parties.TABLE: ([*_EXPENSES, _REFUNDS], lambda inputs: dim_parties.transform(inputs.payers, inputs.refunds)),
+    dim_states.TABLE: (_EXPENSES, lambda inputs: dim_states.transform(inputs.payers)),
+    dim_suppliers.TABLE: (_EXPENSES, lambda inputs: dim_suppliers.transform(inputs.expenses)),
+    dim_expense_categories.TABLE: (_EXPENSES, lambda inputs: dim_expense_categories.transform(inputs.expenses)),
+    dim_document_types.TABLE: (_EXPENSES, lambda inputs: dim_document_types.transform(inputs.expenses)),
+}
+
+_REFERENCE_TABLES: Final[Mapping[Table, tuple[Sequence[Table], Callable[[Lake], Sequence[Row]]]]] = {
+    ref_monthly_quotas.TABLE: ([], lambda _: tables.rows("monthly_quotas")),
+    ref_category_limits.TABLE: ([], lambda _: tables.rows("category_limits")),
+    ref_category_labels.TABLE: ([], lambda _: tables.rows("expense_category_labels")),
+    ref_party_events.TABLE: ([], lambda _: tables.rows("party_events")),
+    ref_functional_suppliers.TABLE: ([], lambda _: tables.rows("functional_suppliers")),
+    ref_known_gaps.TABLE: (
+        [file_versions.TABLE],
+        lambda lake: ref_known_gaps.gaps(ref_known_gaps.newest_file(lake.rows(file_versions.TABLE))),
+    ),
 }
 
 
 @dg.multi_asset(
     name="build_dimensions",
-    specs=[spec_of(table, upstream=upstream) for table, (upstream, _) in _DIMENSIONS.items()],
-    check_specs=[check for table in _DIMENSIONS for check in check_specs_of(table)],
+    specs=[
+        *(spec_of(table, upstream=upstream) for table, (upstream, _) in _DIMENSIONS.items()),
+        *(
+            spec_of(table, upstream=upstream, kinds=frozenset({"csv", "iceberg"}))
+            for table, (upstream, _) in _REFERENCE_TABLES.items()
+        ),
+    ],
+    check_specs=[check for table in (*_DIMENSIONS, *_REFERENCE_TABLES) for check in check_specs_of(table)],
     can_subset=True,
     **STEP,
 )
@@ -73,36 +109,51 @@ def build_dimensions(
     pyspark: SparkResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
-    """Build the selected dimensions from all staged years."""
+    """Build the selected dimensions from all staged years, and publish the selected reference tables."""
     opened = lake.open()
 
     def write() -> Sequence[Published]:
-        spark, kept = pyspark.session(), ExitStack()
-
-        @cache
-        def inputs() -> _Inputs:
-            expenses = opened.read(spark, _EXPENSES)
-            shared = payers(expenses).cache()
-            kept.callback(shared.unpersist)
-            return _Inputs(expenses=expenses, payers=shared, refunds=opened.read(spark, _REFUNDS))
-
-        def rows_of(table: Table) -> DataFrame:
-            _, transform = _DIMENSIONS[table]
-            return transform(inputs())
-
-        drafts = [
-            Draft(contract=table, rows=partial(rows_of, table)) for table in _DIMENSIONS if selected(context, table)
+        # Without Spark: written by it, these few rows would take a second more.
+        shipped = [
+            opened.stage_rows(table, typed(table, rows(opened)), context.run.run_id)
+            for table, (_, rows) in _REFERENCE_TABLES.items()
+            if selected(context, table)
         ]
-        with kept:
-            return opened.write(drafts, context.run_id)
+        dimensions = [table for table in _DIMENSIONS if selected(context, table)]
+        return [
+            *opened.publish(shipped, context.run.run_id),
+            *(_write_dimensions(opened, pyspark.session(), dimensions, context.run.run_id) if dimensions else []),
+        ]
 
-    yield from publish(context, list(_DIMENSIONS), write)
+    yield from publish(context, [*_DIMENSIONS, *_REFERENCE_TABLES], write)
+
+
+def _write_dimensions(lake: Lake, spark: SparkSession, dimensions: Sequence[Table], run_id: str) -> Sequence[Published]:
+    kept = ExitStack()
+
+    @cache
+    def inputs() -> _Inputs:
+        expenses = _expenses(lake, spark)
+        shared = payers(expenses).cache()
+        kept.callback(shared.unpersist)
+        return _Inputs(expenses=expenses, payers=shared, refunds=_refunds(lake, spark))
+
+    def rows_of(table: Table) -> DataFrame:
+        _, transform = _DIMENSIONS[table]
+        return transform(inputs())
+
+    with kept:
+        return lake.write([Draft(contract=table, rows=partial(rows_of, table)) for table in dimensions], run_id)
 
 
 @dg.multi_asset(
     name="build_fact",
-    specs=[spec_of(fct_expenses.TABLE, upstream=[_EXPENSES, *_DIMENSIONS], partitions=reimbursement_years)],
-    check_specs=check_specs_of(fct_expenses.TABLE),
+    specs=[
+        spec_of(fct_expenses.TABLE, upstream=[*_EXPENSES, *_DIMENSIONS], partitions=reimbursement_years),
+        spec_of(fct_expense_changes.TABLE, upstream=[fct_expenses.TABLE], partitions=reimbursement_years),
+    ],
+    check_specs=[check for table in _FACTS for check in check_specs_of(table)],
+    can_subset=True,
     **STEP,
 )
 def build_fact(
@@ -111,21 +162,75 @@ def build_fact(
     pyspark: SparkResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
-    """Build the selected years of the fact, which must add up to the staged years in rows and cents."""
+    """Build the selected years of the fact, which must add up to the staged years in rows and cents.
+
+    What that changes is noted with it, whichever of the two tables was selected.
+    """
     opened, years = lake.open(), years_of(context)
 
     def write() -> Sequence[Published]:
         spark = pyspark.session()
-        draft = Draft(
-            contract=fct_expenses.TABLE,
-            rows=lambda: fct_expenses.transform(
-                opened.read(spark, _EXPENSES, years), source_code="kaggle_reimbursements"
+        fact = opened.stage(
+            Draft(
+                contract=fct_expenses.TABLE,
+                rows=lambda: fct_expenses.transform(_expenses(opened, spark, years)),
+                years=years,
+                expected=lambda: _staged_sums(opened, years),
             ),
-            years=years,
-            expected=lambda: opened.sums(
-                fct_expenses.STAGED_SUMS, {_EXPENSES: years, dim_expense_categories.TABLE: None}
-            ),
+            context.run.run_id,
         )
-        return opened.write([draft], context.run_id)
+        return opened.publish([fact, _changes(opened, fact, years, context.run.run_id)], context.run.run_id)
 
-    yield from publish(context, [fct_expenses.TABLE], write)
+    def metadata(published: Published) -> Mapping[str, Any]:
+        if published.contract != fct_expenses.TABLE:
+            return {}
+        return {"source of each year": dg.MarkdownMetadataValue(_source_of_each(opened, years))}
+
+    yield from publish(context, _FACTS, write, metadata)
+
+
+def _changes(lake: Lake, fact: Staged, years: Sequence[int], run_id: str) -> Staged:
+    """What the staged fact changes, with what its years have been through before."""
+    table = fct_expense_changes.TABLE
+    with auditor() as connection:
+        lake.view_staged(connection, fact, "after")
+        if lake.exists(fct_expenses.TABLE):
+            lake.view(connection, fct_expenses.TABLE, years, name="before")
+        else:
+            connection.execute("CREATE TEMP VIEW before AS FROM after WHERE false")
+        found = fct_expense_changes.rows(fct_expense_changes.changes(connection))
+    return lake.stage_rows(table, [*lake.rows(table, years), *found], run_id, years=years)
+
+
+def _expenses(lake: Lake, spark: SparkSession, years: Years = None) -> DataFrame:
+    """The staged rows, of `years` only where given, each year from its one source. Raises `MissingTableError`."""
+    choice = _choice(lake, years)
+    return conformed(spark, {source: lake.read(spark, source, of_source) for source, of_source in choice.items()})
+
+
+def _choice(lake: Lake, years: Years = None) -> Mapping[Table, Sequence[int]]:
+    if not any(lake.exists(source) for source in _EXPENSES):
+        raise MissingTableError(KAGGLE)
+    return chosen({source: lake.years(source) for source in _EXPENSES}, years)
+
+
+def _refunds(lake: Lake, spark: SparkSession) -> DataFrame:
+    """The staged refunds; none in a lake that has the House's files only."""
+    if lake.exists(_REFUNDS):
+        return lake.read(spark, _REFUNDS)
+    return no_rows(spark, {column.name: column.type for column in _REFUNDS.columns})
+
+
+def _staged_sums(lake: Lake, years: Sequence[int]) -> Sums:
+    sources = [source for source in _EXPENSES if lake.exists(source)]
+    with auditor() as connection:
+        for source in sources:
+            lake.view(connection, source, years)
+        lake.view(connection, dim_expense_categories.TABLE)
+        rows = connection.sql(fct_expenses.staged_sums(sources)).fetchall()
+    return Sums.of(rows, others=len(fct_expenses.TOTALS.also))
+
+
+def _source_of_each(lake: Lake, years: Sequence[int]) -> str:
+    source_of = {year: SOURCE_CODES[source] for source, given in _choice(lake, years).items() for year in given}
+    return markdown_table([{"year": year, "source": source_of.get(year, "none")} for year in years])

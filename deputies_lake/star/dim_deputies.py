@@ -1,19 +1,20 @@
 """star.dim_deputies: who pays from a quota: deputies, and the House's leadership offices as members of their own.
 
-What stands here is the latest known of each; the party and state at the time of a receipt are in the fact. A
-leadership office is never shown as a deputy without a state.
+What stands here is the latest known of each, from whichever source; the party and state at the time of a receipt are
+in the fact. A leadership office is never shown as a deputy without a state.
 """
 
 from typing import Final
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column, Table
+from deputies_lake.reference import tables
+from deputies_lake.staging.texts import looked_up
+from deputies_lake.star.expenses import staged
 from deputies_lake.star.keys import UNKNOWN, deputy_key
-
-_EXPENSES: Final = "stg_kaggle_reimbursements"
 
 TABLE: Final = Table(
     layer="star",
@@ -27,21 +28,30 @@ TABLE: Final = Table(
             type="bigint",
             pt="chave substituta",
             en="surrogate key",
-            source=(f"{_EXPENSES}.deputy_id",),
+            source=staged("deputy_id"),
         ),
         Column(
             name="deputy_id",
             pt="número do deputado (nuDeputadoId, não ideCadastro)",
             en="the deputy's number (nuDeputadoId, not ideCadastro)",
-            source=(f"{_EXPENSES}.deputy_id",),
+            source=staged("deputy_id"),
             published="nuDeputadoId",
             example="1772",
         ),
         Column(
+            name="deputy_register_id",
+            pt="número no cadastro da Câmara (ideCadastro), o da API; nulo para lideranças e onde só há Kaggle",
+            en="number in the House's register (ideCadastro), the API's; null for offices and where only Kaggle is",
+            source=staged("deputy_register_id"),
+            published="ideCadastro",
+            nullable=True,
+            example="178000",
+        ),
+        Column(
             name="deputy_name",
-            pt="nome parlamentar mais recente",
-            en="latest parliamentary name",
-            source=(f"{_EXPENSES}.deputy_name",),
+            pt="nome parlamentar mais recente, em maiúsculas só se nenhum arquivo o traz de outra forma",
+            en="latest parliamentary name, in capitals only where no file has it otherwise",
+            source=staged("deputy_name"),
             published="txNomeParlamentar",
             example="Fulana De Tal",
         ),
@@ -49,14 +59,14 @@ TABLE: Final = Table(
             name="payer_kind",
             pt="deputy, leadership (liderança) ou unknown",
             en="deputy, leadership (an office of the House) or unknown",
-            source=(f"{_EXPENSES}.is_leadership",),
+            source=staged("is_leadership"),
             example="deputy",
         ),
         Column(
             name="party_label",
-            pt="partido mais recente",
-            en="latest party",
-            source=(f"{_EXPENSES}.party_label",),
+            pt="partido mais recente; de lideranças, o do nome, se há um",
+            en="latest party; a leadership office's is the one in its name, where there is one",
+            source=staged("party_label", "deputy_name"),
             published="sgPartido",
             example="PSB",
         ),
@@ -64,7 +74,7 @@ TABLE: Final = Table(
             name="state_code",
             pt="UF mais recente; nula para lideranças",
             en="latest state; null for leadership offices",
-            source=(f"{_EXPENSES}.state_code",),
+            source=staged("state_code"),
             published="sgUF",
             nullable=True,
             example="SP",
@@ -74,7 +84,7 @@ TABLE: Final = Table(
             type="int",
             pt="primeiro ano com despesa",
             en="first quota year with an expense",
-            source=(f"{_EXPENSES}.year",),
+            source=staged("year"),
             nullable=True,
             example="2009",
         ),
@@ -83,7 +93,7 @@ TABLE: Final = Table(
             type="int",
             pt="último ano com despesa",
             en="last quota year with an expense",
-            source=(f"{_EXPENSES}.year",),
+            source=staged("year"),
             nullable=True,
             example="2017",
         ),
@@ -99,7 +109,9 @@ def transform(payers: DataFrame) -> DataFrame:
     def latest(column: str) -> SparkColumn:
         return F.max(F.struct(F.when(F.col(column).isNotNull(), F.col("year")), F.col(column)))[column].alias(column)
 
-    deputies = payers.groupBy("deputy_id").agg(
+    spelled = payers.withColumn("deputy_name", _best_spelling())
+    deputies = spelled.groupBy("deputy_id").agg(
+        latest("deputy_register_id"),
         latest("deputy_name"),
         F.bool_and("is_leadership").alias("_is_leadership"),
         latest("party_label"),
@@ -112,16 +124,35 @@ def transform(payers: DataFrame) -> DataFrame:
         F.lit("Desconhecido / Unknown").alias("deputy_name"),
         F.lit(None).cast("boolean").alias("_is_leadership"),
         F.lit(UNKNOWN).alias("party_label"),
-        *(F.lit(None).alias(name) for name in ("state_code", "first_year", "last_year")),
+        *(F.lit(None).alias(name) for name in ("deputy_register_id", "state_code", "first_year", "last_year")),
     )
     kind = F.when(F.col("_is_leadership"), "leadership").when(~F.col("_is_leadership"), "deputy").otherwise("unknown")
     return deputies.unionByName(unknown).select(
         deputy_key(F.col("deputy_id")).alias("deputy_key"),
         "deputy_id",
+        "deputy_register_id",
         "deputy_name",
         kind.alias("payer_kind"),
-        "party_label",
+        F.coalesce(F.when(F.col("_is_leadership"), _party_in_name()), "party_label").alias("party_label"),
         "state_code",
         "first_year",
         "last_year",
     )
+
+
+def _best_spelling() -> SparkColumn:
+    """The House wrote names in capitals until 2020: of spellings that differ in case alone, the latest that did not.
+
+    Offices stay in capitals, where it has them so: Kaggle made `Liderança Do Pt` of theirs.
+    """
+    name = F.col("deputy_name")
+    is_better = (name == F.upper(name)) == F.col("is_leadership")
+    alike = Window.partitionBy("deputy_id", F.upper(name))
+    return F.max(F.struct(is_better, "year", name)).over(alike)["deputy_name"]
+
+
+def _party_in_name() -> SparkColumn:
+    """The party that an office's name (`LIDERANÇA DO PT`, `PDT`) tells by its label or in full."""
+    names = {row["party_name_pt"].upper(): row["party_label"] for row in tables.rows("parties")}
+    office = r"^(LIDERAN[CÇ]A|REPRESENTA[CÇ][AÃ]O) D[AEO] "
+    return looked_up(F.regexp_replace(F.upper("deputy_name"), office, ""), tables.party_labels() | names)

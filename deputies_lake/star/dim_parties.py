@@ -12,15 +12,14 @@ from pyspark.sql import functions as F
 from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
 from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
+from deputies_lake.star.expenses import LEADERSHIP_LABEL, NO_PARTY_LABEL, staged
 from deputies_lake.star.keys import UNKNOWN, party_key
 from deputies_lake.star.literals import frame_of
 from deputies_lake.star.mentions import mentions
 
-_EXPENSES: Final = "stg_kaggle_reimbursements"
 _REFUNDS: Final = "stg_kaggle_refunds"
 
-LEADERSHIP_LABEL: Final = "SEM PARTIDO ASSOCIADO"
-_NO_PARTY_LABELS: Final = ("S.PART.", "S/PARTIDO")
+_NO_PARTY_LABELS: Final = (NO_PARTY_LABEL, "S.PART", "S/PARTIDO", "NA")
 
 TABLE: Final = Table(
     layer="star",
@@ -34,13 +33,13 @@ TABLE: Final = Table(
             type="bigint",
             pt="chave substituta",
             en="surrogate key",
-            source=(f"{_EXPENSES}.party_label",),
+            source=staged("party_label"),
         ),
         Column(
             name="party_label",
             pt="sigla como informada; UNKNOWN se desconhecida",
             en="label as reported; UNKNOWN where it is not known",
-            source=(f"{_EXPENSES}.party_label", f"{_REFUNDS}.party_label"),
+            source=(*staged("party_label"), f"{_REFUNDS}.party_label"),
             published="sgPartido",
             example="PMDB",
         ),
@@ -48,21 +47,21 @@ TABLE: Final = Table(
             name="party_kind",
             pt="party, no_party (sem partido), leadership (lideranças) ou unknown",
             en="party, no_party (independent), leadership (offices) or unknown",
-            source=(f"{_EXPENSES}.party_label",),
+            source=staged("party_label"),
             example="party",
         ),
         Column(
             name="party_label_today",
             pt="sigla da sucessora em 2026; a própria se nada mudou",
             en="the successor's label in 2026; the label itself where nothing changed",
-            source=(f"{_EXPENSES}.party_label",),
+            source=staged("party_label"),
             example="MDB",
         ),
         Column(
             name="party_event",
             pt="o que levou à sucessora, e quando",
             en="what led to the successor, and when",
-            source=(f"{_EXPENSES}.party_label",),
+            source=staged("party_label"),
             nullable=True,
             example="rename, 2017-12 (convention) / 2018-05 (TSE)",
         ),

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column, Table
 from deputies_lake.reference import tables
+from deputies_lake.star.expenses import staged
 from deputies_lake.star.keys import NO_STATE, UNKNOWN, state_key
 from deputies_lake.star.literals import frame_of
 from deputies_lake.star.mentions import mentions
@@ -26,13 +27,13 @@ TABLE: Final = Table(
             type="bigint",
             pt="chave substituta",
             en="surrogate key",
-            source=("stg_kaggle_reimbursements.state_code",),
+            source=staged("state_code"),
         ),
         Column(
             name="state_code",
             pt="sigla da UF; NONE para lideranças, UNKNOWN se desconhecida",
             en="the state's code; NONE for leadership offices, UNKNOWN where it is not known",
-            source=("stg_kaggle_reimbursements.state_code", "stg_kaggle_reimbursements.is_leadership"),
+            source=staged("state_code", "is_leadership"),
             published="sgUF",
             example="SP",
         ),

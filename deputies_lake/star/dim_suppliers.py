@@ -10,9 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column, Table
+from deputies_lake.star.expenses import staged
 from deputies_lake.star.keys import UNKNOWN, supplier_key
-
-_EXPENSES: Final = "stg_kaggle_reimbursements"
 
 TABLE: Final = Table(
     layer="star",
@@ -26,13 +25,13 @@ TABLE: Final = Table(
             type="bigint",
             pt="chave substituta",
             en="surrogate key",
-            source=(f"{_EXPENSES}.supplier_token",),
+            source=staged("supplier_token"),
         ),
         Column(
             name="supplier_id",
             pt="CNPJ; CPF mascarado; nulo se não publicado",
             en="CNPJ; a CPF is masked; null where none was published",
-            source=(f"{_EXPENSES}.supplier_id",),
+            source=staged("supplier_id"),
             published="txtCNPJCPF",
             nullable=True,
             example="03530749000139",
@@ -41,14 +40,14 @@ TABLE: Final = Table(
             name="supplier_id_kind",
             pt="cnpj, cpf, cpf_or_cnpj, functional (não é empresa), invalid, none ou unknown",
             en="cnpj, cpf, cpf_or_cnpj, functional (not a company), invalid, none or unknown",
-            source=(f"{_EXPENSES}.supplier_id_kind",),
+            source=staged("supplier_id_kind"),
             example="cnpj",
         ),
         Column(
             name="supplier_root",
-            pt="os oito primeiros algarismos do CNPJ, comuns às filiais",
-            en="the CNPJ's first eight digits, shared by all branches",
-            source=(f"{_EXPENSES}.supplier_id",),
+            pt="os oito primeiros caracteres do CNPJ, comuns às filiais; letras desde julho de 2026",
+            en="the CNPJ's first eight characters, shared by all branches; letters since July 2026",
+            source=staged("supplier_id"),
             nullable=True,
             example="03530749",
         ),
@@ -56,7 +55,7 @@ TABLE: Final = Table(
             name="supplier_name",
             pt="a grafia com a maior despesa",
             en="the spelling with the most spending",
-            source=(f"{_EXPENSES}.supplier_name", f"{_EXPENSES}.document_amount"),
+            source=staged("supplier_name", "document_amount"),
             published="txtFornecedor",
             example="AUTO POSTO LTDA",
         ),
@@ -65,7 +64,7 @@ TABLE: Final = Table(
             type="bigint",
             pt="número de grafias do nome",
             en="how many spellings of the name were seen",
-            source=(f"{_EXPENSES}.supplier_name",),
+            source=staged("supplier_name"),
             example="3",
         ),
     ),
@@ -74,18 +73,20 @@ TABLE: Final = Table(
 
 
 def transform(expenses: DataFrame) -> DataFrame:
-    """From staged expenses (`supplier_*`, `document_amount`): one row per token."""
+    """From `conformed` expenses (`supplier_*`, `document_amount`): one row per token."""
     # In cents: as a number Spark adds them up in place, as a decimal it makes an object of each.
     cents = (F.abs("document_amount") * 100).cast("bigint")
     spellings = expenses.groupBy("supplier_token", "supplier_id", "supplier_id_kind", "supplier_name").agg(
         F.sum(cents).alias("_spent")
     )
+    # Where Kaggle's number leaves open whose it is (cpf_or_cnpj), the House may know: cpf sorts first.
+    known = F.min(F.struct("supplier_id_kind", "supplier_id"))
     suppliers = spellings.groupBy("supplier_token").agg(
-        F.first("supplier_id").alias("supplier_id"),
-        F.first("supplier_id_kind").alias("supplier_id_kind"),
+        known["supplier_id"].alias("supplier_id"),
+        known["supplier_id_kind"].alias("supplier_id_kind"),
         # The text breaks ties, so that equal sums give the same name in every run.
         F.max(F.struct("_spent", "supplier_name"))["supplier_name"].alias("supplier_name"),
-        F.count("*").alias("spellings"),
+        F.size(F.collect_set("supplier_name")).cast("bigint").alias("spellings"),
     )
     unknown = expenses.sparkSession.range(1).select(
         F.lit(UNKNOWN).alias("supplier_token"),

@@ -1,9 +1,11 @@
 """star.fct_expenses: the receipts, one row per published row, with keys into every dimension.
 
-One year has one source, and `source_code` says which. No join: each key is computed from the row itself, by the
-expression its dimension uses. Party and state are those the source states on the receipt.
+One year has one source, and `source_code` says which. What only the House publishes is null in Kaggle's years. No
+join: each key is computed from the row itself, by the expression its dimension uses. Party and state are those the
+source states on the receipt.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from pyspark.sql import DataFrame
@@ -11,8 +13,13 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Reference, Table, Totals
 from deputies_lake.star import keys
+from deputies_lake.star.expenses import HOUSE, staged
 
-_EXPENSES: Final = "stg_kaggle_reimbursements"
+TOTALS: Final = Totals(
+    by=(YEAR, "expense_category_key"),
+    amount="document_amount",
+    also=("net_amount", "deduction_amount", "returned_amount"),
+)
 
 TABLE: Final = Table(
     layer="star",
@@ -27,7 +34,7 @@ TABLE: Final = Table(
             type="int",
             pt="ano da cota, não o da data do recibo",
             en="quota year, not the year of the receipt's date",
-            source=(f"{_EXPENSES}.year",),
+            source=staged("year"),
             published="numAno",
             example="2013",
         ),
@@ -36,14 +43,14 @@ TABLE: Final = Table(
             type="bigint",
             pt="chave da linha, a mesma da camada staging",
             en="row key, the same as in the staging layer",
-            source=(f"{_EXPENSES}.expense_key",),
+            source=staged("expense_key"),
         ),
         Column(
             name="date_key",
             type="int",
             pt="data do recibo; 0 se desconhecida",
             en="the receipt's date; 0 where it is unknown",
-            source=(f"{_EXPENSES}.receipt_date",),
+            source=staged("receipt_date"),
             published="datEmissao",
             example="20130327",
         ),
@@ -52,7 +59,7 @@ TABLE: Final = Table(
             type="bigint",
             pt="deputado ou liderança",
             en="deputy or leadership office",
-            source=(f"{_EXPENSES}.deputy_id",),
+            source=staged("deputy_id"),
             published="nuDeputadoId",
         ),
         Column(
@@ -60,7 +67,7 @@ TABLE: Final = Table(
             type="bigint",
             pt="partido como informado",
             en="party as reported",
-            source=(f"{_EXPENSES}.party_label",),
+            source=staged("party_label"),
             published="sgPartido",
         ),
         Column(
@@ -68,7 +75,7 @@ TABLE: Final = Table(
             type="bigint",
             pt="UF como informada",
             en="state as reported",
-            source=(f"{_EXPENSES}.state_code", f"{_EXPENSES}.is_leadership"),
+            source=staged("state_code", "is_leadership"),
             published="sgUF",
         ),
         Column(
@@ -76,7 +83,7 @@ TABLE: Final = Table(
             type="bigint",
             pt="fornecedor",
             en="supplier",
-            source=(f"{_EXPENSES}.supplier_token",),
+            source=staged("supplier_token"),
             published="txtCNPJCPF",
         ),
         Column(
@@ -84,18 +91,120 @@ TABLE: Final = Table(
             type="bigint",
             pt="categoria da despesa",
             en="expense category",
-            source=(f"{_EXPENSES}.expense_category_id", f"{_EXPENSES}.expense_category_label"),
+            source=staged("expense_category_id", "expense_category_label"),
             published="numSubCota",
         ),
+        Column(
+            name="document_type_key",
+            type="bigint",
+            pt="tipo de documento",
+            en="kind of document",
+            source=staged("document_type_id"),
+            published="indTipoDocumento",
+        ),
         Column(name="source_code", pt="fonte do ano", en="the year's source", example="kaggle_reimbursements"),
+        Column(
+            name="competence_year",
+            type="int",
+            pt="ano da cota conforme a linha, raramente outro que o do arquivo; nulo nos anos do Kaggle",
+            en="quota year by the row, seldom another than the file's; null in Kaggle's years",
+            source=staged("competence_year"),
+            published="numAno",
+            nullable=True,
+            example="2022",
+        ),
+        Column(
+            name="competence_month",
+            type="int",
+            pt="mês da cota, não o da data do recibo; nulo nos anos do Kaggle",
+            en="quota month, not that of the receipt's date; null in Kaggle's years",
+            source=staged("competence_month"),
+            published="numMes",
+            nullable=True,
+            example="2",
+        ),
+        Column(
+            name="document_id",
+            pt="identificador do documento na Câmara, não único; nulo se não há um",
+            en="the House's id of the document, not unique; null where it has none",
+            source=staged("document_id"),
+            published="ideDocumento",
+            nullable=True,
+            example="6738121",
+        ),
+        Column(
+            name="document_number",
+            pt="número do documento fiscal",
+            en="the fiscal document's own number",
+            source=staged("document_number"),
+            published="txtNumero",
+            nullable=True,
+            example="659284",
+        ),
+        Column(
+            name="instalment",
+            type="int",
+            pt="parcela; 0 se pago de uma vez",
+            en="instalment; 0 where it was paid at once",
+            source=staged("instalment"),
+            published="numParcela",
+            nullable=True,
+            example="0",
+        ),
+        Column(
+            name="trip",
+            pt="trecho da viagem, só de passagens",
+            en="the trip's leg, of tickets only",
+            source=staged("trip"),
+            published="txtTrecho",
+            nullable=True,
+            example="BSB/GRU",
+        ),
+        Column(
+            name="receipt_url",
+            pt="endereço do documento na Câmara; pode mostrar dados pessoais e não é copiado",
+            en="the document's address at the House; it may show personal data and is not copied",
+            source=staged("receipt_url"),
+            published="urlDocumento",
+            nullable=True,
+        ),
         Column(
             name="document_amount",
             type=MONEY,
             pt="valor do documento em BRL; do Kaggle sem centavos nem sinal, e sem descontar glosas",
             en="the document's value in BRL; from Kaggle without cents and sign, disallowed parts included",
-            source=(f"{_EXPENSES}.document_amount",),
+            source=staged("document_amount"),
             published="vlrDocumento",
             example="70.00",
+        ),
+        Column(
+            name="deduction_amount",
+            type=MONEY,
+            pt="parte glosada em BRL; nula nos anos do Kaggle",
+            en="the disallowed part in BRL; null in Kaggle's years",
+            source=staged("deduction_amount"),
+            published="vlrGlosa",
+            nullable=True,
+            example="0.00",
+        ),
+        Column(
+            name="net_amount",
+            type=MONEY,
+            pt="valor líquido em BRL: o que foi pago, negativo se bilhete devolvido; nulo nos anos do Kaggle",
+            en="the net value in BRL: what was paid, negative for a returned ticket; null in Kaggle's years",
+            source=staged("net_amount"),
+            published="vlrLiquido",
+            nullable=True,
+            example="70.00",
+        ),
+        Column(
+            name="returned_amount",
+            type=MONEY,
+            pt="o que o deputado restituiu, em BRL; nulo se nada",
+            en="what the deputy paid back, in BRL; null where nothing was",
+            source=staged("returned_amount"),
+            published="vlrRestituicao",
+            nullable=True,
         ),
     ),
     key=("expense_key",),
@@ -106,41 +215,51 @@ TABLE: Final = Table(
         Reference(column="state_key", table="dim_states"),
         Reference(column="supplier_key", table="dim_suppliers"),
         Reference(column="expense_category_key", table="dim_expense_categories"),
+        Reference(column="document_type_key", table="dim_document_types"),
     ),
-    totals=Totals(by=(YEAR, "expense_category_key"), amount="document_amount"),
+    totals=TOTALS,
 )
 
 
-STAGED_SUMS: Final = """
-    SELECT year, expense_category_key, sum(n), sum(amount)
-    FROM (
-        SELECT year, expense_category_id, expense_category_label, count(*) AS n, sum(document_amount) AS amount
-        FROM staging_stg_kaggle_reimbursements
-        GROUP BY ALL
-    ) AS staged
-    LEFT JOIN star_dim_expense_categories AS category
-        ON category.expense_category_id = staged.expense_category_id
-        OR (staged.expense_category_id IS NULL AND category.kaggle_label = staged.expense_category_label)
-    GROUP BY ALL
-"""
-"""What the fact must add up to. It finds the category by its code or label, not by hashing them again, so that a key
-which points to the wrong category shows."""
+def staged_sums(sources: Collection[Table]) -> str:
+    """The DuckDB query for what the fact must add up to, over the views of these staging tables and of the categories.
 
-
-def transform(expenses: DataFrame, *, source_code: str) -> DataFrame:
-    """From the staged expenses of `source_code`, row by row."""
-    return with_keys(expenses).select(
-        YEAR,
-        "expense_key",
-        "date_key",
-        "deputy_key",
-        "party_key",
-        "state_key",
-        "supplier_key",
-        "expense_category_key",
-        F.lit(source_code).alias("source_code"),
-        "document_amount",
+    It says again, in its own words, which source a year comes from, and finds the category by its code or label, not
+    by hashing them: so a year taken twice shows, and a key which points to the wrong category.
+    """
+    staged_rows = " UNION ALL ".join(
+        f"SELECT year, expense_category_id, expense_category_label, count(*) AS n, {_sums_of(source)} "
+        f"FROM staging_{source.name} {_where_preferred_has_none(source, sources)} GROUP BY ALL"
+        for source in sources
     )
+    return f"""
+        SELECT year, expense_category_key, sum(n), {", ".join(f"sum({amount})" for amount in TOTALS.amounts)}
+        FROM ({staged_rows}) AS staged
+        LEFT JOIN star_dim_expense_categories AS category
+            ON category.expense_category_id = staged.expense_category_id
+            OR (
+                staged.expense_category_id IS NULL
+                AND category.expense_category_id IS NULL
+                AND coalesce(category.chamber_label, category.kaggle_label) = staged.expense_category_label
+            )
+        GROUP BY ALL
+    """
+
+
+def _sums_of(source: Table) -> str:
+    sums = {amount: f"sum({amount})" for amount in TOTALS.amounts if amount in source.column_names}
+    return ", ".join(f"{sums.get(amount, 'NULL')} AS {amount}" for amount in TOTALS.amounts)
+
+
+def _where_preferred_has_none(source: Table, sources: Collection[Table]) -> str:
+    if source == HOUSE or HOUSE not in sources:
+        return ""
+    return f"WHERE year NOT IN (SELECT year FROM staging_{HOUSE.name})"
+
+
+def transform(expenses: DataFrame) -> DataFrame:
+    """From `conformed` expenses, row by row."""
+    return with_keys(expenses).select(*TABLE.column_names)
 
 
 def with_keys(expenses: DataFrame) -> DataFrame:
@@ -155,5 +274,6 @@ def with_keys(expenses: DataFrame) -> DataFrame:
             "expense_category_key": keys.expense_category_key(
                 F.col("expense_category_id"), F.col("expense_category_label")
             ),
+            "document_type_key": keys.document_type_key(F.col("document_type_id")),
         }
     )

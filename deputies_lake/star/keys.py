@@ -42,6 +42,10 @@ def state_key(state_code: Column, is_leadership: Column) -> Column:
     return surrogate_key("state", F.coalesce(state_code, F.when(is_leadership, NO_STATE)))
 
 
+def document_type_key(document_type_id: Column) -> Column:
+    return surrogate_key("document_type", document_type_id)
+
+
 def supplier_key(supplier_token: Column) -> Column:
     return surrogate_key("supplier", supplier_token)
 

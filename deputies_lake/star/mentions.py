@@ -15,5 +15,14 @@ def mentions(rows: DataFrame, *columns: str) -> DataFrame:
 
 
 def payers(expenses: DataFrame) -> DataFrame:
-    """What staged expenses say of who is paid: some thousands of rows, all that three of the dimensions need."""
-    return mentions(expenses, "year", "deputy_id", "deputy_name", "is_leadership", "party_label", "state_code")
+    """What `conformed` expenses say of who is paid: some thousands of rows, all that three of the dimensions need."""
+    return mentions(
+        expenses,
+        "year",
+        "deputy_id",
+        "deputy_register_id",
+        "deputy_name",
+        "is_leadership",
+        "party_label",
+        "state_code",
+    )

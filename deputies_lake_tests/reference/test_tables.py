@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from importlib import resources
 
 import pytest
 
 from deputies_lake.quota_years import FIRST_YEAR, current_year
-from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
-from deputies_lake.reference.tables import category_ids, rows
+from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.reference.tables import category_ids, party_labels, rows
 from deputies_lake.sample.kaggle_shape import CATEGORIES, SEATS_BY_STATE
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -22,15 +23,61 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "note",
         "confidence",
     ),
-    "expense_category_labels": ("source_code", "label", "expense_category_id"),
+    "expense_category_labels": (
+        "source_code",
+        "label",
+        "expense_category_id",
+        "first_year",
+        "last_year",
+        "confidence",
+    ),
+    "monthly_quotas": (
+        "state_code",
+        "valid_from",
+        "valid_to",
+        "monthly_quota_amount",
+        "act",
+        "confidence",
+        "note",
+    ),
+    "category_limits": (
+        "expense_category_id",
+        "valid_from",
+        "valid_to",
+        "monthly_limit_amount",
+        "confidence",
+        "note",
+    ),
+    "document_types": ("document_type_id", "name_pt", "name_en", "confidence"),
+    "functional_suppliers": ("supplier_id", "name_pt", "name_en", "confidence"),
+    "known_gaps": (
+        "gap_id",
+        "source_code",
+        "expense_category_id",
+        "first_month",
+        "last_month",
+        "severity",
+        "text_pt",
+        "text_en",
+        "confidence",
+    ),
+    "parties": ("party_name_pt", "party_label", "confidence"),
     "party_events": ("party_label", "became", "happened", "event", "party_label_today", "confidence", "note"),
     "states": ("state_code", "state_name", "region_pt", "region_en"),
     "terms_of_office": ("term_of_office", "first_date", "last_date"),
 }
-MAY_BE_EMPTY = {"note", "became", "happened"}
+MAY_BE_EMPTY = {"note", "became", "happened", "valid_to", "first_year", "last_year"}
+# What a gap does not touch is left open.
+MAY_BE_EMPTY_IN_GAPS = {"source_code", "expense_category_id", "first_month", "last_month"}
 KEYS = {
     "expense_categories": ("expense_category_id",),
     "expense_category_labels": ("source_code", "label"),
+    "monthly_quotas": ("state_code", "valid_from"),
+    "category_limits": ("expense_category_id", "valid_from"),
+    "document_types": ("document_type_id",),
+    "functional_suppliers": ("supplier_id",),
+    "known_gaps": ("gap_id",),
+    "parties": ("party_name_pt",),
     "party_events": ("party_label",),
     "states": ("state_code",),
     "terms_of_office": ("term_of_office",),
@@ -50,8 +97,13 @@ def test_every_row_has_the_tables_columns_and_no_other(name: str) -> None:
 @pytest.mark.parametrize("name", COLUMNS)
 def test_every_value_is_there(name: str) -> None:
     """A row too short has None, a row too long a list: neither is text."""
-    empty = [row for row in rows(name) if any(not row[column] for column in row if column not in MAY_BE_EMPTY)]
-    assert empty == []
+    may_be_empty = MAY_BE_EMPTY | (MAY_BE_EMPTY_IN_GAPS if name == "known_gaps" else set())
+    assert [row for row in rows(name) if any(not row[column] for column in row if column not in may_be_empty)] == []
+
+
+@pytest.mark.parametrize("name", [name for name, columns in COLUMNS.items() if "confidence" in columns])
+def test_confidence_is_one_of_three_words(name: str) -> None:
+    assert {row["confidence"] for row in rows(name)} <= {"high", "medium", "low"}
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -74,14 +126,19 @@ def test_a_table_that_is_not_there_is_told_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source_code", "labels"), [(kaggle_reimbursements.CSV.source_code, 21), (kaggle_refunds.CSV.source_code, 17)]
+    ("source_code", "labels"),
+    [
+        (chamber_expenses.CSV.source_code, 26),
+        (kaggle_reimbursements.CSV.source_code, 21),
+        (kaggle_refunds.CSV.source_code, 17),
+    ],
 )
 def test_every_label_of_a_source_has_a_code(source_code: str, labels: int) -> None:
     assert len(category_ids(source_code)) == labels
 
 
 def test_no_source_has_labels_that_is_not_one() -> None:
-    known = {kaggle_reimbursements.CSV.source_code, kaggle_refunds.CSV.source_code}
+    known = {source.CSV.source_code for source in (chamber_expenses, kaggle_reimbursements, kaggle_refunds)}
     assert {row["source_code"] for row in rows("expense_category_labels")} == known
 
 
@@ -182,3 +239,126 @@ def test_following_a_partys_changes_one_by_one_leads_to_what_it_is_today() -> No
 
 def test_no_party_becomes_itself() -> None:
     assert [row for row in rows("party_events") if row["party_label"] == row["party_label_today"]] == []
+
+
+def test_every_label_that_a_party_became_is_a_party() -> None:
+    became = {row[column] for row in rows("party_events") for column in ("became", "party_label_today")}
+    assert {label for label in became if label.upper() not in party_labels()} == set()
+
+
+def test_labels_are_found_by_their_capitals() -> None:
+    assert [party_labels()[label] for label in ("PCDOB", "SDD", "UNIÃO")] == ["PCdoB", "SDD", "UNIÃO"]
+
+
+# labels through time
+
+
+def test_a_categorys_labels_stand_in_the_order_of_time() -> None:
+    by_category: dict[tuple[str, str], list[int]] = {}
+    for row in rows("expense_category_labels"):
+        last = int(row["last_year"] or 9999)
+        by_category.setdefault((row["source_code"], row["expense_category_id"]), []).append(last)
+    assert [category for category, last in by_category.items() if last != sorted(last)] == []
+
+
+def test_every_code_of_the_house_has_one_label_today_or_is_retired() -> None:
+    labels = [row for row in rows("expense_category_labels") if row["source_code"] == chamber_expenses.CSV.source_code]
+    today = Counter(row["expense_category_id"] for row in labels if not row["last_year"])
+    retired = {"2", "6", "7", "15"}
+    codes = {row["expense_category_id"] for row in rows("expense_categories") if "+" not in row["expense_category_id"]}
+    assert today == dict.fromkeys(codes - retired, 1)
+
+
+# quotas and limits
+
+
+def periods(name: str, key: str) -> Mapping[str, list[tuple[date, date | None, Decimal]]]:
+    """By state or category, each period's first day, last day and amount."""
+    found: dict[str, list[tuple[date, date | None, Decimal]]] = {}
+    for row in rows(name):
+        last = date.fromisoformat(row["valid_to"]) if row["valid_to"] else None
+        (amount,) = (value for column, value in row.items() if column.endswith("_amount"))
+        found.setdefault(row[key], []).append((date.fromisoformat(row["valid_from"]), last, Decimal(amount)))
+    return found
+
+
+QUOTAS = periods("monthly_quotas", "state_code")
+LIMITS = periods("category_limits", "expense_category_id")
+
+
+@pytest.mark.parametrize("of", [QUOTAS, LIMITS], ids=["quotas", "limits"])
+def test_each_period_begins_the_day_after_the_one_before_ended(
+    of: Mapping[str, list[tuple[date, date | None, Decimal]]],
+) -> None:
+    for consecutive in of.values():
+        ends = [last and last + timedelta(days=1) for _, last, _ in consecutive]
+        assert ends == [*(first for first, _, _ in consecutive[1:]), None]
+
+
+def quota(state: str, month: date) -> Decimal:
+    (amount,) = (a for first, last, a in QUOTAS[state] if first <= month and (last is None or month <= last))
+    return amount
+
+
+def test_every_state_has_all_eight_acts() -> None:
+    assert {state: len(acts) for state, acts in QUOTAS.items()} == dict.fromkeys(SEATS_BY_STATE, 8)
+
+
+# A raise in per cent, or one amount for all: what holds for all states at once can't be a slip in one of them.
+@pytest.mark.parametrize(("act", "ratio"), [(1, "1.1272"), (2, "1.0776"), (3, "1.08718"), (7, "1.1375")])
+def test_an_act_that_raised_by_per_cent_raised_all_states_alike(act: int, ratio: str) -> None:
+    raises = {state: acts[act][2] / acts[act - 1][2] for state, acts in QUOTAS.items()}
+    assert {state: raised for state, raised in raises.items() if abs(raised - Decimal(ratio)) > Decimal("0.0001")} == {}
+
+
+@pytest.mark.parametrize(("act", "amount"), [(4, "73.86"), (5, "298.00"), (6, "5793.80")])
+def test_an_act_that_raised_by_an_amount_raised_all_states_alike(act: int, amount: str) -> None:
+    assert {acts[act][2] - acts[act - 1][2] for acts in QUOTAS.values()} == {Decimal(amount)}
+
+
+@pytest.mark.parametrize(
+    ("month", "amount"),
+    [
+        (date(2009, 7, 1), "27769.62"),
+        (date(2016, 2, 1), "36671.67"),
+        (date(2016, 3, 1), "37043.53"),
+        (date(2023, 1, 1), "37043.53"),
+        (date(2026, 2, 1), "42837.33"),
+        (date(2026, 3, 1), "48727.46"),
+    ],
+)
+def test_the_quota_of_a_month_is_the_one_valid_on_its_first_day(month: date, amount: str) -> None:
+    assert quota("SP", month) == Decimal(amount)
+
+
+def test_limits_are_of_categories_that_are_known() -> None:
+    assert set(LIMITS) <= {row["expense_category_id"] for row in rows("expense_categories")}
+
+
+def test_a_courses_limit_is_a_quarter_of_the_lowest_quota() -> None:
+    for first, _, limit in LIMITS["137"]:
+        assert abs(limit - min(quota(state, first) for state in QUOTAS) / 4) < Decimal("0.01")
+
+
+# numbers that are no supplier's, gaps
+
+
+def test_functional_numbers_have_fourteen_digits_and_are_below_a_hundred() -> None:
+    ids = [row["supplier_id"] for row in rows("functional_suppliers")]
+    assert [number for number in ids if len(number) != 14 or not 0 < int(number) < 100] == []
+
+
+def test_gaps_are_of_sources_and_categories_that_are_known() -> None:
+    codes = {"", *(row["expense_category_id"] for row in rows("expense_categories"))}
+    sources = {"", chamber_expenses.CSV.source_code, kaggle_reimbursements.CSV.source_code}
+    assert {gap["expense_category_id"] for gap in rows("known_gaps")} <= codes
+    assert {gap["source_code"] for gap in rows("known_gaps")} <= sources
+
+
+def test_a_gap_begins_and_ends_with_the_first_of_a_month() -> None:
+    months = [gap[column] for gap in rows("known_gaps") for column in ("first_month", "last_month") if gap[column]]
+    assert [month for month in months if date.fromisoformat(month).day != 1] == []
+
+
+def test_severity_is_one_of_three_words() -> None:
+    assert {gap["severity"] for gap in rows("known_gaps")} == {"high", "medium", "low"}

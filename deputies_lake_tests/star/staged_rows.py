@@ -8,7 +8,8 @@ from typing import Final
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from deputies_lake.contracts import Table
-from deputies_lake.staging import stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_refunds
+from deputies_lake.star.expenses import HOUSE, KAGGLE, conformed
 
 StagedRow = Mapping[str, object]
 
@@ -28,6 +29,27 @@ _EXPENSE: Final[StagedRow] = {
     "supplier_name": "AUTO POSTO FICTÍCIO LTDA",
     "document_amount": Decimal("70.00"),
     "source_file": "deputies_dataset.csv",
+}
+
+_HOUSE_EXPENSE: Final[StagedRow] = {
+    **{column.name: None for column in stg_chamber_expenses.TABLE.columns},
+    **_EXPENSE,
+    "year": 2022,
+    "receipt_date": date(2022, 3, 27),
+    "expense_category_label": "COMBUSTÍVEIS E LUBRIFICANTES.",
+    "deputy_register_id": "900042",
+    "document_id": "70000001",
+    "document_number": "A-17",
+    "document_type_id": "4",
+    "document_amount": Decimal("70.25"),
+    "deduction_amount": Decimal("0.25"),
+    "net_amount": Decimal("70.00"),
+    "competence_year": 2022,
+    "competence_month": 3,
+    "instalment": 0,
+    "is_net_inconsistent": False,
+    "is_date_impossible": False,
+    "source_file": "Ano-2022.csv.zip",
 }
 
 _REFUND: Final[StagedRow] = {
@@ -51,6 +73,12 @@ LEADERSHIP: Final[StagedRow] = {
     "party_label": "SEM PARTIDO ASSOCIADO",
     "state_code": None,
 }
+HOUSE_LEADERSHIP: Final[StagedRow] = {
+    **LEADERSHIP,
+    "deputy_name": "LIDERANÇA DO PSOL",
+    "party_label": None,
+    "deputy_register_id": None,
+}
 FORMER_DEPUTY: Final[StagedRow] = {
     "deputy_id": "77",
     "deputy_name": "Fulano De Tal",
@@ -68,11 +96,25 @@ UNMAPPED: Final[StagedRow] = {"expense_category_id": None, "expense_category_lab
 
 
 def expenses(spark: SparkSession, *changes: StagedRow) -> DataFrame:
-    """Rows of stg_kaggle_reimbursements, one for each of the changes to an ordinary one."""
-    rows = [
-        {**_EXPENSE, "expense_key": number, "source_line": number, **change} for number, change in enumerate(changes, 2)
+    """Kaggle's rows as the star takes them, one for each of the changes to an ordinary one."""
+    return conformed(spark, {KAGGLE: staged(spark, KAGGLE, *changes)})
+
+
+def house_expenses(spark: SparkSession, *changes: StagedRow) -> DataFrame:
+    """The House's rows as the star takes them, one for each of the changes to an ordinary one."""
+    return conformed(spark, {HOUSE: staged(spark, HOUSE, *changes)})
+
+
+def staged(spark: SparkSession, source: Table, *changes: StagedRow) -> DataFrame:
+    """Rows of a source's staging table, one for each of the changes to an ordinary one."""
+    return frame(spark, source, staged_rows(source, *changes))
+
+
+def staged_rows(source: Table, *changes: StagedRow) -> list[StagedRow]:
+    ordinary = {KAGGLE: _EXPENSE, HOUSE: _HOUSE_EXPENSE}[source]
+    return [
+        {**ordinary, "expense_key": number, "source_line": number, **change} for number, change in enumerate(changes, 2)
     ]
-    return frame(spark, stg_kaggle_reimbursements.TABLE, rows)
 
 
 def refunds(spark: SparkSession, *changes: StagedRow) -> DataFrame:

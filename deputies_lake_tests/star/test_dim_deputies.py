@@ -9,10 +9,12 @@ from pyspark.sql import Row, SparkSession
 from deputies_lake.star import dim_deputies
 from deputies_lake_tests.star.staged_rows import (
     FORMER_DEPUTY,
+    HOUSE_LEADERSHIP,
     LEADERSHIP,
     StagedRow,
     contract_of,
     expenses,
+    house_expenses,
     nulls_in_required,
 )
 
@@ -114,3 +116,90 @@ def test_there_is_a_member_for_an_unknown_deputy(members: Mapping[str, Row]) -> 
 
 def test_without_expenses_only_the_unknown_member_is_there(spark: SparkSession) -> None:
     assert [row["deputy_id"] for row in dim_deputies.transform(expenses(spark)).collect()] == ["UNKNOWN"]
+
+
+# both sources
+
+HOUSE_ROWS: Final[tuple[StagedRow, ...]] = (
+    {"deputy_id": "1", "year": 2016, "deputy_name": "FULANA NOVA", "deputy_register_id": "900001"},
+    {"deputy_id": "1", "year": 2019, "deputy_name": "FULANA NOVA", "deputy_register_id": "900099"},
+    {"deputy_id": "10", "year": 2019, "deputy_name": "BELTRANO DE TAL"},
+    {"deputy_id": "10", "year": 2022, "deputy_name": "Beltrano de Tal"},
+    {"deputy_id": "10", "year": 2020, "deputy_name": "Beltrano De Tal"},
+    {"deputy_id": "11", "year": 2019, "deputy_name": "SICRANA A"},
+    {"deputy_id": "11", "year": 2020, "deputy_name": "SICRANA B"},
+    {**HOUSE_LEADERSHIP, "year": 2016},
+    {**HOUSE_LEADERSHIP, "deputy_id": "office:PDT", "deputy_name": "PDT"},
+)
+
+
+@pytest.fixture(scope="module")
+def conformed(spark: SparkSession) -> dict[str, Row]:
+    rows = dim_deputies.transform(expenses(spark, *ROWS).unionByName(house_expenses(spark, *HOUSE_ROWS))).collect()
+    found = {row["deputy_id"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_a_number_that_both_sources_know_is_one_member(conformed: Mapping[str, Row]) -> None:
+    assert (conformed["1"]["first_year"], conformed["1"]["last_year"]) == (2012, 2019)
+
+
+def test_the_latest_number_in_the_houses_register_is_shown(conformed: Mapping[str, Row]) -> None:
+    assert conformed["1"]["deputy_register_id"] == "900099"
+
+
+def test_whom_only_kaggle_knows_has_no_number_in_the_register(conformed: Mapping[str, Row]) -> None:
+    assert conformed["2"]["deputy_register_id"] is None
+
+
+@pytest.mark.parametrize(("number", "name"), [("1", "Fulana Nova"), ("10", "Beltrano de Tal"), ("11", "SICRANA B")])
+def test_a_name_is_in_capitals_only_where_no_file_has_it_otherwise(
+    number: str, name: str, conformed: Mapping[str, Row]
+) -> None:
+    assert conformed[number]["deputy_name"] == name
+
+
+@pytest.mark.parametrize(("number", "name"), [("9001", "LIDERANÇA DO PSOL"), ("office:PDT", "PDT")])
+def test_an_offices_name_stays_in_capitals(number: str, name: str, conformed: Mapping[str, Row]) -> None:
+    assert conformed[number]["deputy_name"] == name
+
+
+def test_an_office_that_kaggle_alone_names_is_shown_as_kaggle_does(members: Mapping[str, Row]) -> None:
+    assert members["9001"]["deputy_name"] == "Liderança Do Psol"
+
+
+OFFICES: Final = {
+    "LIDERANÇA DO PT": "PT",
+    "Liderança Do Psdb": "PSDB",
+    "LIDERANÇA DO PCDOB": "PCdoB",
+    "LIDERANÇA DO DEMOCRATAS": "DEM",
+    "LIDERANÇA DO PODEMOS": "PODE",
+    "LIDERANÇA DO PROGRESSISTAS": "PP",
+    "LIDERANÇA DO UNIÃO BRASIL": "UNIÃO",
+    "LIDERANÇA DO PARTIDO REPUBLICANO DA ORDEM SOCIAL": "PROS",
+    "LIDERANÇA DA REDE": "REDE",
+    "REPRESENTAÇÃO DO PMN": "PMN",
+    "PDT": "PDT",
+    "Sdd": "SDD",
+    "LIDMIN": "SEM PARTIDO ASSOCIADO",
+    "LID.GOV-CD": "SEM PARTIDO ASSOCIADO",
+    "LIDERANÇA DA MINORIA": "SEM PARTIDO ASSOCIADO",
+}
+
+
+@pytest.fixture(scope="module")
+def offices(spark: SparkSession) -> dict[str, str]:
+    rows = [{**HOUSE_LEADERSHIP, "deputy_id": f"office:{name}", "deputy_name": name} for name in OFFICES]
+    found = dim_deputies.transform(house_expenses(spark, *rows)).collect()
+    return {row["deputy_name"]: row["party_label"] for row in found}
+
+
+@pytest.mark.parametrize("name", OFFICES)
+def test_an_offices_party_is_the_one_in_its_name(name: str, offices: Mapping[str, str]) -> None:
+    assert offices[name] == OFFICES[name]
+
+
+def test_a_deputys_name_tells_no_party(spark: SparkSession) -> None:
+    rows = dim_deputies.transform(house_expenses(spark, {"deputy_name": "Avante"})).collect()
+    assert {row["party_label"] for row in rows} == {"PSB", "UNKNOWN"}

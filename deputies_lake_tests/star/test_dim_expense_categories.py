@@ -7,7 +7,14 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from deputies_lake.star import dim_expense_categories
-from deputies_lake_tests.star.staged_rows import UNMAPPED, contract_of, expenses, nulls_in_required
+from deputies_lake_tests.star.staged_rows import (
+    UNMAPPED,
+    StagedRow,
+    contract_of,
+    expenses,
+    house_expenses,
+    nulls_in_required,
+)
 
 TABLE: Final = dim_expense_categories.TABLE
 CODES: Final = {
@@ -86,3 +93,72 @@ def test_a_label_without_a_code_loads_as_itself(uncoded: Mapping[str, Row]) -> N
 
 def test_there_is_a_member_for_an_unknown_category(uncoded: Mapping[str, Row]) -> None:
     assert (uncoded["Unknown"]["kaggle_label"], uncoded["Unknown"]["group_en"]) == (None, "Unknown")
+
+
+# both sources
+
+TOKENS: Final[StagedRow] = {"expense_category_id": "145", "expense_category_label": "TOKENS"}
+
+
+@pytest.fixture(scope="module")
+def conformed(spark: SparkSession) -> list[Row]:
+    house = house_expenses(
+        spark,
+        {},
+        {**TOKENS, "year": 2026, "expense_category_label": "TOKENS E CERTIFICADOS"},
+        TOKENS,
+        {**UNMAPPED, "expense_category_label": "VIAGENS ESPACIAIS"},
+        UNMAPPED,
+        {**UNMAPPED, "expense_category_label": "TELEFONIA"},
+    )
+    return dim_expense_categories.transform(expenses(spark, {}, UNMAPPED).unionByName(house)).collect()
+
+
+def test_members_of_both_sources_have_keys_of_their_own(conformed: list[Row]) -> None:
+    assert len({row["expense_category_key"] for row in conformed}) == len(conformed)
+
+
+@pytest.mark.parametrize(
+    ("code", "kaggle", "chamber"),
+    [
+        ("3", "Fuels and lubricants.", "COMBUSTÍVEIS E LUBRIFICANTES."),
+        ("9", None, "PASSAGEM AÉREA - REEMBOLSO"),
+        ("999", None, "PASSAGEM AÉREA - RPA"),
+        ("9+999", "Airline tickets", None),
+        ("998", None, "PASSAGEM AÉREA - SIGEPA"),
+    ],
+)
+def test_a_category_shows_the_latest_label_of_each_source(
+    code: str, kaggle: str | None, chamber: str | None, conformed: list[Row]
+) -> None:
+    (member,) = (row for row in conformed if row["expense_category_id"] == code)
+    assert (member["kaggle_label"], member["chamber_label"]) == (kaggle, chamber)
+
+
+def test_a_code_that_is_not_in_the_reference_is_one_member_with_the_files_latest_label(conformed: list[Row]) -> None:
+    (member,) = (row for row in conformed if row["expense_category_id"] == "145")
+    assert [member[name] for name in ("name_pt", "name_en", "group_en", "kaggle_label", "chamber_label")] == [
+        *("TOKENS E CERTIFICADOS", "TOKENS E CERTIFICADOS", "Without a group", None, "TOKENS E CERTIFICADOS")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "kaggle", "chamber"),
+    [
+        ("Space travel", "Space travel", "Space travel"),
+        ("VIAGENS ESPACIAIS", None, "VIAGENS ESPACIAIS"),
+        # The House's label of a code, on a row that has lost it: nothing tells that it means the code.
+        ("TELEFONIA", None, "TELEFONIA"),
+    ],
+)
+def test_a_label_without_a_code_is_one_member_whichever_source_has_it(
+    label: str, kaggle: str | None, chamber: str | None, conformed: list[Row]
+) -> None:
+    (member,) = (row for row in conformed if row["expense_category_id"] is None and row["name_pt"] == label)
+    assert (member["kaggle_label"], member["chamber_label"]) == (kaggle, chamber)
+
+
+@pytest.mark.parametrize(("name", "what"), [("TOKENS E CERTIFICADOS", "Code"), ("Space travel", "Label")])
+def test_what_is_not_in_the_reference_is_noted(name: str, what: str, conformed: list[Row]) -> None:
+    (member,) = (row for row in conformed if row["name_pt"] == name)
+    assert member["note"] == f"{what} not in the reference: it loads as itself"

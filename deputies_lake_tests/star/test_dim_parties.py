@@ -8,7 +8,15 @@ from pyspark.sql import Row, SparkSession
 
 from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
 from deputies_lake.star import dim_parties
-from deputies_lake_tests.star.staged_rows import StagedRow, contract_of, expenses, nulls_in_required, refunds
+from deputies_lake_tests.star.staged_rows import (
+    HOUSE_LEADERSHIP,
+    StagedRow,
+    contract_of,
+    expenses,
+    house_expenses,
+    nulls_in_required,
+    refunds,
+)
 
 TABLE: Final = dim_parties.TABLE
 ATTRIBUTES: Final = tuple(column.name for column in PARTY_ATTRIBUTES)
@@ -151,3 +159,42 @@ def test_a_label_that_says_unknown_makes_no_second_member_of_that_key(spark: Spa
     staged = expenses(spark, {"party_label": "Unknown"})
     keys = [row["party_key"] for row in dim_parties.transform(staged, refunds(spark)).collect()]
     assert len(keys) == len(set(keys))
+
+
+# the House's labels
+
+
+@pytest.fixture(scope="module")
+def house(spark: SparkSession) -> dict[str, Row]:
+    labels = ("UNIÃO", "UB", "REP", "PATRI", "PATRIOTA", "PODEMOS", "PP**", "SDD", "S.PART", "S/PARTIDO", None)
+    rows = house_expenses(spark, *({"party_label": label} for label in labels), HOUSE_LEADERSHIP)
+    return of_label(dim_parties.transform(rows, refunds(spark)).collect())
+
+
+@pytest.mark.parametrize(
+    ("label", "today"),
+    [
+        ("UNIÃO", "UNIÃO"),
+        ("UB", "UNIÃO"),
+        ("REP", "REPUBLICANOS"),
+        ("PATRI", "PRD"),
+        ("PATRIOTA", "PRD"),
+        ("PODEMOS", "PODE"),
+        ("PP**", "PP"),
+        ("SDD", "SOLIDARIEDADE"),
+    ],
+)
+def test_another_spelling_stays_and_leads_to_the_party(label: str, today: str, house: Mapping[str, Row]) -> None:
+    assert house[label]["party_label_today"] == today
+
+
+def test_deputies_without_a_party_are_so_in_every_spelling(house: Mapping[str, Row]) -> None:
+    without = {label for label, row in house.items() if row["party_kind"] == "no_party"}
+    assert without == {"S.PART.", "S.PART", "S/PARTIDO"}
+
+
+def test_offices_are_one_member_whichever_source_names_them(
+    house: Mapping[str, Row], members: Mapping[str, Row]
+) -> None:
+    (key,) = {row["party_key"] for row in house.values() if row["party_kind"] == "leadership"}
+    assert key == members["SEM PARTIDO ASSOCIADO"]["party_key"]

@@ -7,7 +7,15 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from deputies_lake.star import dim_states
-from deputies_lake_tests.star.staged_rows import FORMER_DEPUTY, LEADERSHIP, contract_of, expenses, nulls_in_required
+from deputies_lake_tests.star.staged_rows import (
+    FORMER_DEPUTY,
+    HOUSE_LEADERSHIP,
+    LEADERSHIP,
+    contract_of,
+    expenses,
+    house_expenses,
+    nulls_in_required,
+)
 
 TABLE: Final = dim_states.TABLE
 FEDERATION: Final = (
@@ -78,3 +86,9 @@ def test_a_code_that_the_federation_does_not_have_loads_as_itself(members: Mappi
 def test_a_code_that_spells_a_special_member_is_that_member(code: str, spark: SparkSession) -> None:
     rows = dim_states.transform(expenses(spark, {"state_code": code})).collect()
     assert [row["state_code"] for row in rows].count(code) == 1
+
+
+def test_the_houses_offices_and_deputies_without_a_state_are_told_apart(spark: SparkSession) -> None:
+    rows = house_expenses(spark, HOUSE_LEADERSHIP, {"state_code": None}, {"state_code": "XX"})
+    found = {row["state_code"] for row in dim_states.transform(rows).collect()}
+    assert found == {*FEDERATION, "NONE", "UNKNOWN", "XX"}

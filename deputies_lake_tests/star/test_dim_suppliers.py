@@ -9,7 +9,14 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.star import dim_suppliers, keys
-from deputies_lake_tests.star.staged_rows import WITHOUT_ID, StagedRow, contract_of, expenses, nulls_in_required
+from deputies_lake_tests.star.staged_rows import (
+    WITHOUT_ID,
+    StagedRow,
+    contract_of,
+    expenses,
+    house_expenses,
+    nulls_in_required,
+)
 
 TABLE: Final = dim_suppliers.TABLE
 BRANCH: Final = "11222333000262"
@@ -125,3 +132,37 @@ def test_a_supplier_whose_name_says_unknown_makes_no_second_member_of_that_key(s
     named = {**WITHOUT_ID, "supplier_token": "UNKNOWN", "supplier_name": "Unknown"}
     found = [row["supplier_key"] for row in dim_suppliers.transform(expenses(spark, named)).collect()]
     assert len(found) == len(set(found))
+
+
+# both sources
+
+
+@pytest.fixture(scope="module")
+def conformed(spark: SparkSession) -> dict[str, Row]:
+    """By name."""
+    kaggle = expenses(spark, paid("POSTO", "99"), {**hidden("hash-1", "cpf_or_cnpj"), "supplier_name": "UMA PESSOA"})
+    house = house_expenses(
+        spark,
+        paid("Posto Ltda", "99.01"),
+        {**hidden("hash-1", "cpf"), "supplier_name": "UMA PESSOA"},
+        {**paid("COM LETRAS", "1", "12ABC34501DE35"), "supplier_id_kind": "cnpj"},
+    )
+    return {row["supplier_name"]: row for row in dim_suppliers.transform(kaggle.unionByName(house)).collect()}
+
+
+def test_a_supplier_of_both_sources_is_one_member_under_the_spelling_with_the_most_spending(
+    conformed: Mapping[str, Row],
+) -> None:
+    assert conformed.keys() == {"Posto Ltda", "UMA PESSOA", "COM LETRAS", "Desconhecido / Unknown"}
+
+
+def test_what_kaggle_leaves_open_the_house_decides(conformed: Mapping[str, Row]) -> None:
+    assert conformed["UMA PESSOA"]["supplier_id_kind"] == "cpf"
+
+
+def test_a_spelling_that_both_sources_have_is_counted_once(conformed: Mapping[str, Row]) -> None:
+    assert (conformed["UMA PESSOA"]["spellings"], conformed["Posto Ltda"]["spellings"]) == (1, 2)
+
+
+def test_a_cnpj_with_letters_has_a_root_too(conformed: Mapping[str, Row]) -> None:
+    assert conformed["COM LETRAS"]["supplier_root"] == "12ABC345"

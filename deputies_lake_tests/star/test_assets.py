@@ -1,0 +1,233 @@
+"""The star's assets over lakes of both sources: which rows a year has, and what the run says of it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+import pytest
+from pyspark.sql import SparkSession
+
+from deputies_lake.assets import key_of
+from deputies_lake.checks.audit import Sums
+from deputies_lake.contracts import Table
+from deputies_lake.raw import file_versions
+from deputies_lake.resources.lake import LakeResource
+from deputies_lake.resources.spark import SparkResource
+from deputies_lake.star import assets, dim_deputies, fct_expenses, ref_known_gaps, ref_monthly_quotas
+from deputies_lake.star.expenses import HOUSE, KAGGLE
+from deputies_lake_tests.star.staged_rows import HOUSE_LEADERSHIP, LEADERSHIP, StagedRow, staged_rows
+
+FACT: Final = fct_expenses.TABLE
+DIMENSIONS: Final = [dg.AssetKey(["star", reference.table]) for reference in FACT.references]
+
+KAGGLE_ROWS: Final[Sequence[StagedRow]] = (
+    {"year": 2015},
+    {"year": 2015},
+    {"year": 2016, "deputy_id": "1616"},
+    {"year": 2016, **LEADERSHIP},
+    {"year": 2017, "document_amount": Decimal("30.00")},
+)
+HOUSE_ROWS: Final[Sequence[StagedRow]] = (
+    {"year": 2016, "expense_key": 201, "net_amount": Decimal("-12.34")},
+    {"year": 2016, "expense_key": 202, "returned_amount": Decimal("1.01")},
+    {"year": 2016, "expense_key": 203, **HOUSE_LEADERSHIP},
+    {"year": 2022, "expense_key": 204, "expense_category_id": "145", "expense_category_label": "TOKENS"},
+)
+
+
+class Star:
+    """A lake in a directory, and runs of the star's assets in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._resource = LakeResource(warehouse=str(folder))
+        self.lake = self._resource.open()
+
+    def stage(self, source: Table, *changes: StagedRow) -> None:
+        """Publish staged rows of the years they speak of, as the staging layer would have."""
+        rows = staged_rows(source, *changes)
+        staged = self.lake.stage_rows(source, rows, "staged", years={int(str(row["year"])) for row in rows})
+        self.lake.publish([replace(staged, expected=lambda: sums_of(source, rows))], "staged")
+
+    def materialize(self, *keys: dg.AssetKey, years: tuple[int, int] | None = None) -> dg.ExecuteInProcessResult:
+        names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+        with dg.DagsterInstance.ephemeral() as instance:
+            return dg.materialize(
+                [assets.build_dimensions, assets.build_fact],
+                selection=list(keys),
+                instance=instance,
+                resources={
+                    "lake": self._resource,
+                    "pyspark": SparkResource(spark_config={}),
+                    "pyspark_step_launcher": dg.ResourceDefinition.none_resource(),
+                },
+                tags=dict(zip(names, map(str, years), strict=True)) if years else None,
+                raise_on_error=False,
+            )
+
+    def build(self, first: int, last: int) -> dg.ExecuteInProcessResult:
+        """The dimensions and these years of the fact."""
+        return self.materialize(*DIMENSIONS, key_of(FACT), years=(first, last))
+
+    def facts(self) -> Mapping[tuple[int, str], int]:
+        """How many rows the fact has of each year and source."""
+        return Counter((row["year"], row["source_code"]) for row in self.lake.rows(FACT))
+
+
+Built = tuple[Star, dg.ExecuteInProcessResult]
+
+
+def sums_of(source: Table, rows: Sequence[StagedRow]) -> Sums:
+    assert source.totals
+    found = Sums.none()
+    for row in rows:
+        group = tuple(str(row[name]) if name != "year" else int(str(row[name])) for name in source.totals.by)
+        amount, *others = (Decimal(str(row[name] or 0)) for name in source.totals.amounts)
+        found += Sums({group: 1}, {group: amount}, {group: tuple(others)} if others else {})
+    return found
+
+
+def failure_of(run: dg.ExecuteInProcessResult) -> str:
+    (event,) = (event for event in run.all_events if event.event_type_value == "STEP_FAILURE")
+    return str(event.step_failure_data.user_failure_data.description)  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def star(spark: SparkSession, tmp_path: Path) -> Star:
+    """An empty lake. Runs find the tests' Spark session."""
+    return Star(tmp_path / "lake")
+
+
+# Kaggle's 2015 to 2017 and the House's 2016 and 2022
+
+
+@pytest.fixture(scope="module")
+def both(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    star = Star(tmp_path_factory.mktemp("both"))
+    star.stage(KAGGLE, *KAGGLE_ROWS)
+    star.stage(HOUSE, *HOUSE_ROWS)
+    return star, star.build(2015, 2022)
+
+
+def test_a_year_that_both_sources_have_is_the_houses_alone(both: Built) -> None:
+    assert both[0].facts() == {
+        (2015, "kaggle_reimbursements"): 2,
+        (2016, "chamber_expenses"): 3,
+        (2017, "kaggle_reimbursements"): 1,
+        (2022, "chamber_expenses"): 1,
+    }
+
+
+def test_all_checks_hold_over_both_sources(both: Built) -> None:
+    checks = both[1].get_asset_check_evaluations()
+    assert {check.check_name for check in checks if check.asset_key == key_of(FACT)} == {
+        *("grain_is_unique", "required_columns_are_filled", "references_resolve", "adds_up")
+    }
+    assert [check.check_name for check in checks if not check.passed] == []
+
+
+@pytest.mark.parametrize(
+    ("column", "total"),
+    [
+        ("document_amount", "451.00"),
+        ("net_amount", "197.66"),
+        ("deduction_amount", "1.00"),
+        ("returned_amount", "1.01"),
+    ],
+)
+def test_no_amount_is_added_up_twice(column: str, total: str, both: Built) -> None:
+    assert sum(row[column] or 0 for row in both[0].lake.rows(FACT)) == Decimal(total)
+
+
+def test_dimensions_are_built_from_the_same_choice_of_years(both: Built) -> None:
+    numbers = {row["deputy_id"] for row in both[0].lake.rows(dim_deputies.TABLE)}
+    assert numbers == {"4242", LEADERSHIP["deputy_id"], "UNKNOWN"}
+
+
+def test_the_materialization_says_which_source_each_year_has(both: Built) -> None:
+    events = both[1].asset_materializations_for_node("build_fact")
+    (event,) = (event for event in events if event.asset_key == key_of(FACT))
+    said = str(event.metadata["source of each year"].value).splitlines()
+    assert {"| 2015 | kaggle_reimbursements |", "| 2016 | chamber_expenses |", "| 2018 | none |"} <= set(said)
+
+
+# lakes that grow
+
+
+def test_a_year_that_changes_its_source_is_replaced_and_no_other(star: Star) -> None:
+    star.stage(KAGGLE, *KAGGLE_ROWS)
+    star.build(2015, 2017)
+    before = star.facts()
+    star.stage(HOUSE, *HOUSE_ROWS)
+    star.build(2016, 2016)
+    assert before == {(year, "kaggle_reimbursements"): rows for year, rows in ((2015, 2), (2016, 2), (2017, 1))}
+    assert star.facts() == {
+        (2015, "kaggle_reimbursements"): 2,
+        (2016, "chamber_expenses"): 3,
+        (2017, "kaggle_reimbursements"): 1,
+    }
+
+
+def test_a_lake_without_kaggles_files_has_the_houses_years(star: Star) -> None:
+    star.stage(HOUSE, *HOUSE_ROWS)
+    assert star.build(2016, 2022).success
+    assert star.facts() == {(2016, "chamber_expenses"): 3, (2022, "chamber_expenses"): 1}
+
+
+def test_a_lake_without_any_source_says_what_to_materialize_first(star: Star) -> None:
+    run = star.materialize(key_of(dim_deputies.TABLE))
+    assert failure_of(run) == (
+        "staging.stg_kaggle_reimbursements has no data yet. Materialize it first: "
+        "dagster asset materialize --select staging/stg_kaggle_reimbursements -m deputies_lake.definitions"
+    )
+
+
+def test_rows_of_both_sources_in_one_year_are_not_published(star: Star, monkeypatch: pytest.MonkeyPatch) -> None:
+    star.stage(KAGGLE, *KAGGLE_ROWS)
+    star.stage(HOUSE, *HOUSE_ROWS)
+    monkeypatch.setattr(assets, "chosen", lambda available, years=None: available)
+    run = star.build(2015, 2022)
+    assert "fct_expenses.adds_up: 1 of 4 groups by year, expense_category_key do not add up" in failure_of(run)
+    assert star.facts() == {}
+
+
+# reference tables
+
+
+def test_reference_tables_need_neither_spark_nor_a_source(star: Star, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: SparkResource) -> SparkSession:
+        raise AssertionError("no session is needed for rows that ship with the package")
+
+    monkeypatch.setattr(SparkResource, "session", refuse)
+    assert star.materialize(key_of(ref_monthly_quotas.TABLE)).success
+    assert [name for name, _ in star.lake.overview()] == ["star.ref_monthly_quotas"]
+
+
+def test_amounts_and_days_of_a_reference_table_are_typed(star: Star) -> None:
+    star.materialize(key_of(ref_monthly_quotas.TABLE))
+    rows = {(row["state_code"], f"{row['valid_from']}"): row for row in star.lake.rows(ref_monthly_quotas.TABLE)}
+    assert rows["SP", "2016-03-01"]["monthly_quota_amount"] == Decimal("37043.53")
+    assert rows["SP", "2026-02-20"]["valid_to"] is None
+
+
+def arriving(star: Star) -> list[tuple[str, str]]:
+    star.materialize(key_of(ref_known_gaps.TABLE))
+    gaps = star.lake.rows(ref_known_gaps.TABLE)
+    return [
+        (f"{gap['first_month']}", f"{gap['last_month']}") for gap in gaps if gap["gap_id"] == "receipts_still_arriving"
+    ]
+
+
+def test_a_new_file_of_the_house_moves_the_months_whose_receipts_are_arriving(star: Star) -> None:
+    before = arriving(star)
+    day = datetime.fromisoformat("2026-09-16T06:27:00")
+    version: dict[str, Any] = {column.name: None for column in file_versions.TABLE.columns}
+    for number, column in enumerate(file_versions.TABLE.required):
+        version[column] = number if column.endswith(("amount", "rows", "bytes")) else column
+    version |= {"year": 2026, "decision": "published", "decided_at": day, "archived_at": day, "modified_at": day}
+    star.lake.publish([star.lake.stage_rows(file_versions.TABLE, [version], "raw", years=[2026])], "raw")
+    assert (before, arriving(star)) == ([], [("2026-06-01", "2026-09-01")])
