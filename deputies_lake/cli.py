@@ -6,6 +6,7 @@ schedules are Dagster's own commands' business.
 
 import shlex
 import sys
+from getpass import getuser
 from pathlib import Path
 
 import click
@@ -18,18 +19,22 @@ from deputies_lake.emr.cluster_commands import cluster
 from deputies_lake.emr.packaging import Built, build, to_deploy
 from deputies_lake.emr.packaging import deploy as upload
 from deputies_lake.environments import (
+    CHAMBER_URL,
     DAGSTER_HOME,
     ENVIRONMENT,
     HOME,
     LANDING,
+    fetch_nothing,
     load_settings,
     provide_dagster_home,
     use_landing,
 )
+from deputies_lake.fetch_command import fetch
+from deputies_lake.history_commands import diff, history
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
-from deputies_lake.raw import kaggle_reimbursements
-from deputies_lake.raw.archive import Archive, LandingZone
+from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
+from deputies_lake.raw.archive import LandingZone
 from deputies_lake.sample.kaggle import write_kaggle_files
 
 _SAMPLE_ROWS = 100_000
@@ -41,6 +46,9 @@ def main() -> None:
 
 
 main.add_command(cluster)
+main.add_command(diff)
+main.add_command(fetch)
+main.add_command(history)
 main.add_command(infra)
 
 _into = click.option(
@@ -76,6 +84,8 @@ def demo(landing: Path | None, rows: int) -> None:
 
     Takes what lies in the landing zone; where nothing does, a sample is made first.
     """
+    # What a demo shows must not depend on what the House published last night; `fetch` is for those who want it.
+    fetch_nothing()
     if landing:
         use_landing(landing)
     settings = load_settings()
@@ -89,10 +99,10 @@ def demo(landing: Path | None, rows: int) -> None:
     from deputies_lake import demo as steps
     from deputies_lake.resources.lake import LakeResource
 
-    lake = LakeResource(warehouse=settings.warehouse).open()
+    lake = LakeResource.of(settings).open()
     click.echo(f"Building the lake in {settings.warehouse} from {settings.landing}")
     with dg.DagsterInstance.get() as instance:
-        outcome = steps.materialize_all(instance, lake, Archive(settings.archive))
+        outcome = steps.materialize_all(instance, lake)
     end_java()
     if not outcome.succeeded:
         for problem in outcome.problems:
@@ -104,16 +114,42 @@ def demo(landing: Path | None, rows: int) -> None:
         click.echo(f"  {name:<36}{count:>14,} rows")
     _heading("Receipts by quota year")
     for total in steps.totals_by_year(lake):
-        click.echo(f"  {total.year}{total.rows:>14,} rows   BRL {total.amount:>18,.2f}")
+        net = "not known" if total.net is None else f"{total.net:,.2f}"
+        click.echo(
+            f"  {total.year}{total.rows:>12,} rows   BRL {total.amount:>16,.2f}   net {net:>16}   {total.source_code}"
+        )
     _heading("Checks")
     click.echo(f"  {outcome.checks_passed} of {outcome.checks} passed")
     _heading("Where things are")
     click.echo(f"  tables    {settings.warehouse}\n  archive   {settings.archive}\n  runs      {home}")
     _heading("Next")
-    exports = {DAGSTER_HOME: str(home), HOME: settings.home, LANDING: settings.landing}
+    exports = {DAGSTER_HOME: str(home), HOME: settings.home, LANDING: settings.landing, CHAMBER_URL: "none"}
     for variable, value in exports.items():
         click.echo(f"  export {variable}={shlex.quote(value)}")
     click.echo(f"  {Path(sys.executable).parent / 'dagster'} dev     # the asset graph: http://localhost:3000")
+
+
+@main.command()
+@click.option("--year", type=int, required=True, help="The quota year whose new file was refused.")
+@click.option("--reason", required=True, help="Why the file is right although so much is missing; kept with it.")
+@environment_option
+def accept(environment: str | None, year: int, reason: str) -> None:
+    """Publish a year's file that the drop guard refused, at the next materialization."""
+    # Opening a lake loads Dagster and more, which takes seconds; the other verbs need none.
+    from deputies_lake.raw import intake
+    from deputies_lake.resources.files import FilesResource
+    from deputies_lake.resources.lake import LakeResource
+
+    settings = load_settings(environment)
+    lake, archive = LakeResource.of(settings).open(), FilesResource.of(settings).open_archive()
+    try:
+        row = intake.accept(lake, archive, chamber_expenses.CSV, year=year, reason=reason, by=getuser())
+    except intake.NothingToAcceptError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Accepted {row['file_name']} of {row['modified_at']:%Y-%m-%d %H:%M} UTC, sha256 {row['sha256'][:12]}:")
+    click.echo(f"  {row['rows']:,} rows, net BRL {row['net_amount']:,.2f}; refused because {row['faults']}")
+    click.echo("Publish it:")
+    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select '*' --partition {year}")
 
 
 @main.command()

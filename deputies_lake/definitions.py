@@ -25,19 +25,12 @@ from deputies_lake.star import assets as star
 def build_definitions(environment: str | None = None) -> dg.Definitions:
     """The same assets in every environment; only the resources differ."""
     settings = load_settings(environment)
-    aws = settings.aws
-    region = aws.region if aws else None
     lake = dg.Definitions(
         assets=dg.load_assets_from_modules([raw, staging, star]),
         jobs=JOBS,
         resources={
-            "lake": LakeResource(
-                warehouse=settings.warehouse,
-                region=region,
-                database_prefix=aws.database_prefix if aws else "",
-                endpoint=aws.endpoint if aws else None,
-            ),
-            "files": FilesResource(landing=settings.landing, archive=settings.archive, region=region),
+            "lake": LakeResource.of(settings),
+            "files": FilesResource.of(settings),
             "pyspark": SparkResource(spark_config=dict(settings.spark)),
             "settings": SettingsResource(environment=settings.environment),
             "pyspark_step_launcher": step_launcher(settings),

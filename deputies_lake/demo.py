@@ -3,7 +3,7 @@
 What `make demo` runs. The runs are ordinary ones: they stay in the Dagster instance, and the UI shows them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -13,8 +13,8 @@ import dagster as dg
 from deputies_lake.checks.audit import auditor
 from deputies_lake.definitions import defs
 from deputies_lake.progress import RUN_CONFIG
-from deputies_lake.raw import ingestion, kaggle_reimbursements
-from deputies_lake.raw.archive import Archive
+from deputies_lake.quota_years import FIRST_YEAR, current_year
+from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.resources.lake import Lake
 from deputies_lake.star import fct_expenses
 
@@ -35,9 +35,13 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class YearTotal:
+    """What the fact holds of a year, in BRL: the documents' value, and the net, None where the source knows none."""
+
     year: int
+    source_code: str
     rows: int
     amount: Decimal
+    net: Decimal | None
 
 
 def raw() -> dg.JobDefinition:
@@ -48,14 +52,14 @@ def expenses() -> dg.JobDefinition:
     return defs.resolve_job_def("expenses")
 
 
-def materialize_all(instance: dg.DagsterInstance, lake: Lake, archive: Archive) -> Outcome:
+def materialize_all(instance: dg.DagsterInstance, lake: Lake) -> Outcome:
     """Take in the landing zone, then build everything for the years that are in it, or were in the lake before."""
-    taken_in = _run(instance, raw, {})
+    taken_in = _run(instance, raw, range(FIRST_YEAR, current_year() + 1))
     if not taken_in.succeeded:
         return taken_in
-    published = ingestion.published_version(lake, archive, kaggle_reimbursements.CSV, kaggle_reimbursements.TABLE)
-    years = {*published.years(), *(total.year for total in totals_by_year(lake))}
-    built = _run(instance, expenses, {_RANGE_START: str(min(years)), _RANGE_END: str(max(years))})
+    sources = (kaggle_reimbursements.TABLE, chamber_expenses.TABLE, fct_expenses.TABLE)
+    years = {year for table in sources for year in lake.years(table)}
+    built = _run(instance, expenses, range(min(years), max(years) + 1))
     return Outcome(
         succeeded=built.succeeded,
         problems=built.problems,
@@ -71,13 +75,16 @@ def totals_by_year(lake: Lake) -> list[YearTotal]:
     with auditor() as connection:
         view = lake.view(connection, fct_expenses.TABLE)
         found = connection.sql(
-            f"SELECT year, count(*), sum(document_amount) FROM {view} GROUP BY year ORDER BY year"
+            f"SELECT year, source_code, count(*), sum(document_amount), sum(net_amount) FROM {view} "
+            "GROUP BY ALL ORDER BY year"
         ).fetchall()
-    return [YearTotal(year=year, rows=rows, amount=amount) for year, rows, amount in found]
+    names = ("year", "source_code", "rows", "amount", "net")
+    return [YearTotal(**dict(zip(names, row, strict=True))) for row in found]
 
 
-def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], tags: Mapping[str, str]) -> Outcome:
-    with dg.execute_job(dg.reconstructable(job), instance=instance, run_config=RUN_CONFIG, tags=dict(tags)) as result:
+def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], years: range) -> Outcome:
+    tags = {_RANGE_START: str(years[0]), _RANGE_END: str(years[-1])}
+    with dg.execute_job(dg.reconstructable(job), instance=instance, run_config=RUN_CONFIG, tags=tags) as result:
         checks = result.get_asset_check_evaluations()
         failures = [event for event in result.all_events if event.is_step_failure]
     return Outcome(

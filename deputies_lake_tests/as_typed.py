@@ -14,8 +14,8 @@ README = PROJECT / "README.md"
 class Shell:
     """A terminal with the project's tools on its path, whose lake and Dagster home are below `home`.
 
-    There is no Java on the path and none in the environment, and nothing of AWS: what works here works on a machine
-    that has only what pip installed.
+    There is no Java on the path and none in the environment, nothing of AWS, and nothing is fetched: what works here
+    works on a machine that has only what pip installed.
     """
 
     home: Path
@@ -29,6 +29,7 @@ class Shell:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "DEPUTIES_LAKE_HOME": str(self.home / "lake"),
+            "DEPUTIES_LAKE_CHAMBER_URL": "none",
             "DAGSTER_HOME": str(self.dagster_home),
             "AWS_EC2_METADATA_DISABLED": "true",
         }

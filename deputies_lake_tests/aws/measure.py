@@ -76,14 +76,14 @@ def stock_steps(years: int, layers: Sequence[str]) -> int:
 
 
 def launched(terminal: Terminal) -> float:
-    """Seconds that a step takes as Dagster's host sees it."""
+    """Seconds that a run of one step takes as Dagster's host sees it, without loading the definitions."""
     play(terminal, [ONE_STEP])
     with dg.DagsterInstance.from_config(terminal.variables["DAGSTER_HOME"]) as instance:
-        run_id = instance.get_runs(limit=1)[0].run_id
-        (step,) = instance.get_run_step_stats(run_id)
-    assert step.start_time
-    assert step.end_time
-    return step.end_time - step.start_time
+        # Of the run, not of the step: the step's own start is told by the cluster, when half of the time has passed.
+        run = instance.get_run_stats(instance.get_runs(limit=1)[0].run_id)
+    assert run.start_time
+    assert run.end_time
+    return run.end_time - run.start_time
 
 
 def bare(aws: EmulatedAws, settings: AwsSettings) -> float:

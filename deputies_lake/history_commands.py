@@ -1,0 +1,108 @@
+"""`deputies-lake history` and `deputies-lake diff`: what was published when, and what changed in between."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from deputies_lake.aws_commands import environment_option
+from deputies_lake.environments import load_settings
+
+if TYPE_CHECKING:
+    from deputies_lake.resources.lake import Lake
+
+_year: Final[Callable[[Any], Any]] = click.option("--year", type=int, required=True, help="Quota year.")
+
+
+@click.command()
+@_year
+@environment_option
+def history(environment: str | None, year: int) -> None:
+    """Say which versions of a year's file the lake was offered, and which stood since when (by Brasília's clock)."""
+    from deputies_lake import history as versions
+
+    with _opened(environment) as lake:
+        rows = versions.decisions(lake, year)
+        if not rows:
+            click.echo(f"The lake was never offered a file of {year}. Fetch it: deputies-lake fetch --years {year}")
+        for row in rows:
+            decided = row["decided_at"].replace(tzinfo=UTC).astimezone(versions.BRASILIA)
+            click.echo(
+                f"{decided:%Y-%m-%d %H:%M}  {row['decision']:<9}  {row['rows']:>9,} rows  "
+                f"BRL {row['net_amount']:>16,.2f}  {row['file_name']}  {row['sha256'][:12]}"
+            )
+            for note in ("faults", "remarks", "accepted_because"):
+                if row[note]:
+                    click.echo(f"                  {row[note]}")
+
+
+@click.command()
+@_year
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="As it stood at the end of this day.")
+@click.option(
+    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="As it stood at the end of this day; now if not given."
+)
+@click.option(
+    "--csv", "rows_to", type=click.Path(dir_okay=False, path_type=Path), help="Also write each changed row there."
+)
+@environment_option
+def diff(
+    environment: str | None, year: int, first: datetime | None, last: datetime | None, rows_to: Path | None
+) -> None:
+    """Say what changed in a year's figures between two days: rows and net BRL, by category.
+
+    Without --from: what the last publication changed.
+    """
+    from deputies_lake import history as versions
+
+    with _opened(environment) as lake:
+        known = versions.versions(lake)
+        after = versions.version_on(lake, last.date()) if last else known[-1]
+        earlier = [version for version in known if version.since < after.since]
+        before = versions.version_on(lake, first.date()) if first else earlier[-1] if earlier else after
+        found = versions.diff(lake, year, before, after, rows_to)
+        click.echo(f"{year}, from the version of {before.since:%Y-%m-%d %H:%M} to that of {after.since:%Y-%m-%d %H:%M}")
+        if not found:
+            click.echo("Nothing changed.")
+            return
+        click.echo(f"{'added':>8}{'removed':>9}{'altered':>9}{'BRL before':>18}{'BRL after':>18}{'difference':>16}")
+        for change in found:
+            _line(
+                change.rows_added,
+                change.rows_removed,
+                change.rows_altered,
+                change.before,
+                change.after,
+                change.category,
+            )
+        _line(
+            sum(change.rows_added for change in found),
+            sum(change.rows_removed for change in found),
+            sum(change.rows_altered for change in found),
+            sum((change.before for change in found), Decimal(0)),
+            sum((change.after for change in found), Decimal(0)),
+            "in all",
+        )
+        if rows_to:
+            click.echo(f"Each changed row: {rows_to}")
+
+
+def _line(added: int, removed: int, altered: int, before: Decimal, after: Decimal, name: str) -> None:
+    click.echo(f"{added:>8,}{removed:>9,}{altered:>9,}{before:>18,.2f}{after:>18,.2f}{after - before:>+16,.2f}  {name}")
+
+
+@contextmanager
+def _opened(environment: str | None) -> "Iterator[Lake]":
+    """The environment's lake; what a person can mend becomes a message without a traceback."""
+    # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
+    from deputies_lake.history import NoVersionError
+    from deputies_lake.resources.lake import LakeResource, MissingTableError
+
+    try:
+        yield LakeResource.of(load_settings(environment)).open()
+    except (NoVersionError, MissingTableError) as error:
+        raise click.ClickException(str(error)) from error

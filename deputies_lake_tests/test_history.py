@@ -1,0 +1,157 @@
+"""What stood on a day, and what changed between two: from the snapshots of a fact, as a person asks for it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deputies_lake import history
+from deputies_lake.cli import main
+from deputies_lake.environments import HOME
+from deputies_lake.resources import iceberg
+from deputies_lake.resources.lake import Lake, MissingTableError
+from deputies_lake.star import dim_expense_categories, fct_expenses
+
+YEAR = 2022
+FUEL = 3
+MONDAY = datetime(2026, 8, 17, 4, 0, tzinfo=history.BRASILIA)
+
+
+def blank(contract: Any, **fields: Any) -> dict[str, Any]:
+    """A row with something of the right type in each column that must have something."""
+    something = {"string": "x", "int": 0, "bigint": 0, "boolean": False}
+    row = {c.name: None if c.nullable else something.get(c.type, Decimal(0)) for c in contract.columns}
+    return {**row, **fields}
+
+
+def receipt(key: int, document: str, net: str) -> dict[str, Any]:
+    return blank(
+        fct_expenses.TABLE,
+        year=YEAR,
+        expense_key=key,
+        expense_category_key=FUEL,
+        document_id=document,
+        source_code="chamber_expenses",
+        document_amount=Decimal(net),
+        net_amount=Decimal(net),
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(HOME, str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def lake(root: Path) -> Lake:
+    lake = Lake(iceberg.local_catalog(root / "warehouse"))
+    table = dim_expense_categories.TABLE
+    commit(lake, table, [blank(table, expense_category_key=FUEL, name_pt="Combustíveis")])
+    return lake
+
+
+def commit(lake: Lake, contract: Any, rows: Sequence[Mapping[str, Any]], years: Sequence[int] | None = None) -> None:
+    """Publish without an audit: what is published is not the question here."""
+    staged = lake.stage_rows(contract, rows, "run", years=years)
+    iceberg.commit(staged.table, staged.files, years=years, expected_rows=len(rows), properties={})
+
+
+@pytest.fixture
+def two_versions(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Of Monday, and of Wednesday: a receipt stayed, one was altered, one withdrawn, one added."""
+    commit(lake, fct_expenses.TABLE, [receipt(1, "a", "10"), receipt(2, "b", "20"), receipt(3, "c", "30")], [YEAR])
+    commit(lake, fct_expenses.TABLE, [receipt(1, "a", "10"), receipt(4, "b", "25"), receipt(5, "d", "40")], [YEAR])
+    first, second = lake.snapshots(fct_expenses.TABLE).values()
+    monkeypatch.setattr(Lake, "snapshots", lambda *_: {MONDAY: first, MONDAY + timedelta(days=2): second})
+    return lake
+
+
+def typed(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_a_day_has_the_version_that_stood_at_its_end(two_versions: Lake) -> None:
+    monday, wednesday = history.versions(two_versions)
+    found = [history.version_on(two_versions, date(2026, 8, day)) for day in (17, 18, 19, 30)]
+    assert found == [monday, monday, wednesday, wednesday]
+
+
+def test_a_day_ends_in_brasilia(two_versions: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = datetime(2026, 8, 17, 23, 30, tzinfo=history.BRASILIA)
+    snapshots = two_versions.snapshots(fct_expenses.TABLE)
+    monkeypatch.setattr(Lake, "snapshots", lambda *_: {late: next(iter(snapshots.values()))})
+    assert history.version_on(two_versions, date(2026, 8, 17)).since == late
+
+
+def test_a_day_before_the_first_version_is_told_when_that_was(two_versions: Lake) -> None:
+    with pytest.raises(history.NoVersionError, match=r"of 2026-08-16 is kept; the oldest is of 2026-08-17"):
+        history.version_on(two_versions, date(2026, 8, 16))
+
+
+def test_two_versions_differ_by_category(two_versions: Lake) -> None:
+    before, after = history.versions(two_versions)
+    assert history.diff(two_versions, YEAR, before, after) == [
+        history.Change(
+            category="Combustíveis",
+            rows_added=1,
+            rows_removed=1,
+            rows_altered=1,
+            before=Decimal("60.00"),
+            after=Decimal("75.00"),
+        )
+    ]
+
+
+def test_the_fact_must_have_been_published(lake: Lake) -> None:
+    with pytest.raises(MissingTableError, match=r"star\.fct_expenses has no data yet"):
+        history.versions(lake)
+
+
+# As typed
+
+
+def test_diff_says_what_the_last_publication_changed(two_versions: Lake) -> None:
+    shown = typed("diff", "--year", str(YEAR))
+    assert (shown.exit_code, shown.output.splitlines()) == (
+        0,
+        [
+            "2022, from the version of 2026-08-17 04:00 to that of 2026-08-19 04:00",
+            "   added  removed  altered        BRL before         BRL after      difference",
+            "       1        1        1             60.00             75.00          +15.00  Combustíveis",
+            "       1        1        1             60.00             75.00          +15.00  in all",
+        ],
+    )
+
+
+def test_diff_between_two_days_without_a_publication_finds_nothing(two_versions: Lake) -> None:
+    shown = typed("diff", "--year", str(YEAR), "--from", "2026-08-17", "--to", "2026-08-18")
+    assert shown.output.splitlines()[1:] == ["Nothing changed."]
+
+
+def test_diff_writes_each_changed_row(two_versions: Lake, tmp_path: Path) -> None:
+    rows = tmp_path / "changed.csv"
+    typed("diff", "--year", str(YEAR), "--csv", str(rows))
+    header, *lines = rows.read_text().splitlines()
+    assert header.startswith("change,year,")
+    assert sorted(line.split(",")[0] for line in lines) == ["added", "altered", "removed"]
+
+
+def test_diff_of_a_day_that_is_not_kept_is_a_message(two_versions: Lake) -> None:
+    shown = typed("diff", "--year", str(YEAR), "--from", "2020-01-01")
+    assert shown.exit_code == 1
+    assert shown.output.startswith("Error: no version of star.fct_expenses of 2020-01-01 is kept")
+
+
+def test_history_of_a_year_that_was_never_offered_says_how_to_get_it(lake: Lake) -> None:
+    assert "deputies-lake fetch --years 2022" in typed("history", "--year", str(YEAR)).output
+
+
+def test_diff_of_an_empty_lake_is_a_message(root: Path) -> None:
+    shown = typed("diff", "--year", str(YEAR))
+    assert shown.exit_code == 1
+    assert "star.fct_expenses has no data yet" in shown.output
