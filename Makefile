@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 ROWS ?= 100000
+# Each has a Spark of its own, so memory sets the limit: 4 GB for one.
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 
@@ -14,7 +16,7 @@ demo: $(VENV)/installed ## Build the whole lake from a sample, or from INPUT=DIR
 
 test: $(VENV)/installed-dev ## Lint, check types and run all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 ##@ Work with the lake
 
