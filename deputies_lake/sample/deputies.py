@@ -31,7 +31,7 @@ FIRST_ID: Final = 6_001
 
 FEWEST_DEPUTIES: Final = 60
 
-TERMS_BEGIN: Final = (2007, 2011, 2015)
+TERMS_BEGIN: Final = (2007, 2011, 2015, 2019, 2023)
 DEPUTIES_BY_TERMS: Final = {
     (True, False, False): 300,
     (False, True, False): 175,
@@ -41,7 +41,7 @@ DEPUTIES_BY_TERMS: Final = {
     (True, True, True): 125,
     (True, False, True): 7,
 }
-"""In which terms a deputy served: some 580 in each, substitutes included, and 1,187 in all."""
+"""In which of Kaggle's three terms a deputy served: some 580 in each, substitutes included, and 1,187 in all."""
 ALL_TERMS: Final = (True, True, True)
 
 JANUARY: Final = 1 / 12
@@ -109,12 +109,12 @@ def invented_deputies(bits: PCG64, scale: float) -> list[Deputy]:
     count = max(FEWEST_DEPUTIES, round(PUBLISHED_DEPUTIES * scale) - others)
     ids = iter((FIRST_ID + shuffled(bits, np.arange(count + others))).tolist())
     names = iter(invented_persons(bits, count + len(FORMER_DEPUTIES_TICKETS)))
-    parties = _dealt(bits, count, {party.label: party.deputies for party in PARTIES})
-    states = _dealt(bits, count, SEATS_BY_STATE)
-    terms = _dealt(bits, count, DEPUTIES_BY_TERMS)
+    parties = dealt(bits, count, {party.label: party.deputies for party in PARTIES})
+    states = dealt(bits, count, SEATS_BY_STATE)
+    terms = dealt(bits, count, DEPUTIES_BY_TERMS)
     deputies = [
         Deputy(next(ids), next(names), *facts)
-        for facts in zip(parties, states, terms, _habits(bits, count), strict=True)
+        for facts in zip(parties, states, terms, invented_habits(bits, count), strict=True)
     ]
     # The odd ones. Few file a large part of a small sample, so they file less there: it keeps their share.
     deputies[0] = replace(deputies[0], first_party="PP", party="PMDB", terms=ALL_TERMS)
@@ -133,7 +133,7 @@ def invented_deputies(bits: PCG64, scale: float) -> list[Deputy]:
     return sorted([*deputies, *offices, *former], key=lambda deputy: without_accents(deputy.name))
 
 
-def _dealt(bits: PCG64, count: int, weights: Mapping[Choice, float]) -> list[Choice]:
+def dealt(bits: PCG64, count: int, weights: Mapping[Choice, float]) -> list[Choice]:
     choices = list(weights)
     return [choices[position] for position in deal(bits, count, list(weights.values()))]
 
@@ -143,7 +143,7 @@ def _office_habits() -> NDArray[np.float64]:
     return OFFICE_WEIGHT * np.array(used) / PUBLISHED_DEPUTIES
 
 
-def _habits(bits: PCG64, count: int) -> NDArray[np.float64]:
+def invented_habits(bits: PCG64, count: int) -> NDArray[np.float64]:
     """For each deputy the weight of each category: how busy the deputy is, times the taste for it."""
     activity = lanes(bits, 2, count).sum(axis=0) / LANE_VALUES
     taste = 2 * lanes(bits, len(CATEGORIES), count).T / LANE_VALUES

@@ -23,9 +23,9 @@ LANE_VALUES: Final = 1 << LANE_BITS
 LANES_IN_A_WORD: Final = 4
 
 
-def stream(seed: int, purpose: int) -> PCG64:
+def stream(seed: int, *purpose: int) -> PCG64:
     """The seed's own stream for one purpose: what one purpose draws never moves what another gets."""
-    return PCG64([seed, purpose])
+    return PCG64([seed, *purpose])
 
 
 def integers(bits: PCG64, count: int, below: int) -> Integers:
@@ -57,6 +57,13 @@ def apportion(bits: PCG64, total: int, weights: ArrayLike) -> Integers:
     edges = np.floor(upto / upto[-1] * total + offset).astype(np.int64)
     parts: Integers = np.diff(edges, prepend=0)
     return parts
+
+
+def by_lane(weights: ArrayLike) -> Integers:
+    """For each lane one of the weights' positions, each for as many lanes as its weight says."""
+    upto = np.cumsum(np.asarray(weights, dtype=np.float64))
+    counts: Integers = np.diff(threshold(upto / upto[-1]), prepend=0)
+    return np.repeat(np.arange(len(counts)), counts)
 
 
 def scaled(lane: Integers, size: int | Integers) -> Integers:

@@ -22,6 +22,7 @@ from deputies_lake.sample import refunds as refunds_file
 from deputies_lake.sample import reimbursements as reimbursements_file
 from deputies_lake.sample.deputies import invented_deputies
 from deputies_lake.sample.draws import Integers, apportion, stream
+from deputies_lake.sample.files import written_as_a_whole
 from deputies_lake.sample.kaggle_shape import CATEGORIES, PUBLISHED_ROWS, ROWS_BY_YEAR
 from deputies_lake.sample.lines import as_bytes, count_identical
 from deputies_lake.sample.receipts import Receipts, Roster, receipts_of, roster_of
@@ -79,7 +80,7 @@ def write_kaggle_files(
     """
     if rows < FEWEST_ROWS:
         raise ValueError(f"{rows} rows are too few to look like the published file: at least {FEWEST_ROWS}")
-    scale = min(1.0, sqrt(rows / PUBLISHED_ROWS))
+    scale = scale_of(rows)
     everyone = invented_deputies(stream(seed, PEOPLE), scale)
     suppliers = invented_suppliers(stream(seed, SUPPLIERS), scale)
     bits = stream(seed, RECEIPTS)
@@ -134,6 +135,11 @@ def write_kaggle_files(
     )
 
 
+def scale_of(rows: int) -> float:
+    """How large a file of so many rows is beside the published one: how many deputies and suppliers it has."""
+    return min(1.0, sqrt(rows / PUBLISHED_ROWS))
+
+
 def _odd_rows(receipts: Receipts, roster: Roster, suppliers: Suppliers) -> dict[str, int]:
     return {
         "undated": int(receipts.undated.sum()),
@@ -154,15 +160,10 @@ def _by_year_and_category(figures: Integers, occurs: NDArray[np.bool_]) -> dict[
 
 @contextmanager
 def _published(path: Path, header: Sequence[str]) -> Iterator[IO[bytes]]:
-    """A file to write to, beginning with its header, that takes its name only when all went well."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with _opened(unfinished, compress=path.suffix == ".gz") as output:
-            output.write(f"{','.join(header)}\n".encode())
-            yield output
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """A file to write to, beginning with its header."""
+    with written_as_a_whole(path) as unfinished, _opened(unfinished, compress=path.suffix == ".gz") as output:
+        output.write(f"{','.join(header)}\n".encode())
+        yield output
 
 
 @contextmanager

@@ -129,10 +129,11 @@ EXTREME_LANES: Final = 64
 @cache
 def amounts_by_category() -> Integers:
     """For each category and lane an amount: the lane picks its quantile."""
-    return np.stack([_amounts(category.amounts) for category in CATEGORIES])
+    return np.stack([quantiles(category.amounts) for category in CATEGORIES])
 
 
-def _amounts(amounts: Amounts) -> Integers:
+def quantiles(amounts: Amounts) -> Integers:
+    """For each lane an amount in whole reais."""
     large_lanes = round(amounts.large_share * LANE_VALUES)
     usual = (amounts.usual + 0.5) * np.exp(amounts.spread * _normal_quantiles(LANE_VALUES - large_lanes))
     large = amounts.large * np.exp(LARGE_SPREAD * _normal_quantiles(large_lanes))

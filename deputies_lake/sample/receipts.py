@@ -16,7 +16,7 @@ from numpy.random import PCG64
 from numpy.typing import NDArray
 
 from deputies_lake.sample.deputies import FORMER_DEPUTIES_YEAR, Deputy
-from deputies_lake.sample.draws import LANE_VALUES, Integers, apportion, lanes, scaled, threshold
+from deputies_lake.sample.draws import Integers, apportion, by_lane, lanes, scaled, threshold
 from deputies_lake.sample.kaggle_shape import (
     CATEGORIES,
     LAST_YEAR,
@@ -93,7 +93,7 @@ def roster_of(year: int, everyone: Sequence[Deputy]) -> Roster:
 def receipts_of(bits: PCG64, rows: int, roster: Roster, suppliers: Suppliers) -> Iterator[Receipts]:
     """The roster's receipts of its year, by deputy, category and supplier."""
     days = _day_by_lane(roster.year)
-    for groups in _batches(_group_sizes(bits, rows, roster)):
+    for groups in batches(_group_sizes(bits, rows, roster)):
         yield _drawn(bits, groups, roster, suppliers, days)
 
 
@@ -105,8 +105,7 @@ def days_of(year: int) -> list[date]:
 
 def _day_by_lane(year: int) -> Integers:
     weights = [WEIGHT_BY_MONTH[day.month - 1] * WEIGHT_BY_WEEKDAY[day.weekday()] for day in days_of(year)]
-    edges = np.rint(np.cumsum(weights) / sum(weights) * LANE_VALUES).astype(np.int64)
-    return np.repeat(np.arange(len(weights)), np.diff(edges, prepend=0))
+    return by_lane(weights)
 
 
 def _summer_time_begins(year: int) -> int:
@@ -125,7 +124,7 @@ def _group_sizes(bits: PCG64, rows: int, roster: Roster) -> Integers:
     return apportion(bits, rows - int(late.sum()), expected.ravel()) + late.ravel()
 
 
-def _batches(sizes: Integers) -> Iterator[Integers]:
+def batches(sizes: Integers) -> Iterator[Integers]:
     """The group of each row, cut between groups where a batch is full."""
     upto = np.cumsum(sizes)
     first = done = 0

@@ -13,7 +13,7 @@ from numpy.random import PCG64
 from deputies_lake.sample.deputies import Deputy
 from deputies_lake.sample.draws import lanes, threshold
 from deputies_lake.sample.kaggle_shape import CATEGORIES
-from deputies_lake.sample.lines import NO_TIME, Texts, clock, column, joined, numerals, quoted, texts
+from deputies_lake.sample.lines import NO_TIME, Texts, clock, column, joined, numerals, quoted, quoted_texts, texts
 from deputies_lake.sample.parties import ATTRIBUTE_COLUMNS, attributes
 from deputies_lake.sample.receipts import HOUR, TICKETS, Receipts, Roster, days_of
 from deputies_lake.sample.suppliers import NO_ID, Suppliers
@@ -47,6 +47,7 @@ def line_maker(bits: PCG64, roster: Roster, suppliers: Suppliers) -> Callable[[R
     """A function from receipts of the roster's year to their lines and the sum of their values in cents."""
     deputies = texts(_deputy_fields(deputy) for deputy in roster.deputies)
     parties = texts(_party_fields(deputy) for deputy in roster.deputies)
+    supplier_names = quoted_texts(suppliers.spelled)
     categories = texts(f"{quoted(category.refund_label)}," for category in CATEGORIES)
     ids = texts(f",{_twelve_digits(number)}," for number in suppliers.ids.tolist())
     days = days_of(roster.year)
@@ -68,7 +69,7 @@ def line_maker(bits: PCG64, roster: Roster, suppliers: Suppliers) -> Callable[[R
         text = joined(
             column(deputies, receipts.deputy),
             column(categories, receipts.category),
-            column(suppliers.spelled, receipts.spelling),
+            column(supplier_names, receipts.spelling),
             column(ids, receipts.supplier),
             column(dates, np.where(is_junk, junk_date, np.where(receipts.undated, no_date, receipts.day))),
             column(times, np.where(no_time, NO_TIME, receipts.second)),

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from deputies_lake.sample.kaggle_shape import CATEGORIES
-from deputies_lake.sample.lines import NO_TIME, Texts, clock, column, joined, numerals, quoted, texts
+from deputies_lake.sample.lines import NO_TIME, Texts, clock, column, joined, numerals, quoted, quoted_texts, texts
 from deputies_lake.sample.receipts import Receipts, Roster, days_of
 from deputies_lake.sample.suppliers import NO_ID, Suppliers
 
@@ -38,6 +38,7 @@ def line_maker(roster: Roster, suppliers: Suppliers) -> Callable[[Receipts], Tex
     )
     # As pandas writes a column of floats, which the ids became because some are missing.
     ids = texts("" if number == NO_ID else f"{number}.0" for number in suppliers.ids.tolist())
+    supplier_names = quoted_texts(suppliers.spelled)
     categories = texts(f",{quoted(category.label)}," for category in CATEGORIES)
 
     def lines(receipts: Receipts) -> Texts:
@@ -47,7 +48,7 @@ def line_maker(roster: Roster, suppliers: Suppliers) -> Callable[[Receipts], Tex
             column(deputies, receipts.deputy),
             column(ids, receipts.supplier),
             column(categories, receipts.category),
-            column(suppliers.spelled, receipts.spelling),
+            column(supplier_names, receipts.spelling),
             ",",
             numerals(receipts.amount),
             "\n",

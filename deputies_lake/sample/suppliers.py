@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from deputies_lake.sample import names, tax_ids
 from deputies_lake.sample.draws import LANE_BITS, Integers, deal, scaled, threshold
 from deputies_lake.sample.kaggle_shape import CAPITAL, SEATS_BY_STATE
-from deputies_lake.sample.lines import Texts, concatenated, quoted, texts
+from deputies_lake.sample.lines import Texts, concatenated, texts
 
 STATES: Final = tuple(SEATS_BY_STATE)
 CAPITAL_PLACE: Final = STATES.index(CAPITAL)
@@ -159,13 +159,13 @@ def invented_suppliers(bits: PCG64, scale: float) -> Suppliers:
         is_person = deal(bits, count, (1 - kind.persons, kind.persons)).astype(np.bool_)
         companies, persons = tax_ids.invented_companies(bits, count), tax_ids.invented_persons(bits, count)
         ids.append(np.where(is_person, persons, companies))
-        spelled.append(texts(map(quoted, _spelled(bits, kind, is_person.tolist()))))
+        spelled.append(texts(_spelled(bits, kind, is_person.tolist())))
         known += count
         if kind.unnumbered:
             unnumbered, weights = zip(*kind.unnumbered, strict=True)
             labels[position] = known + deal(bits, LABEL_PICKS, weights)
             ids.append(np.full(len(unnumbered), NO_ID))
-            spelled.append(texts(quoted(label) for label in unnumbered for _ in range(SPELLINGS)))
+            spelled.append(texts(label for label in unnumbered for _ in range(SPELLINGS)))
             known += len(unnumbered)
     return Suppliers(np.concatenate(ids), concatenated(spelled), first, size, labels)
 

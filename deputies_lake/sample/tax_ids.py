@@ -21,6 +21,7 @@ FIRST_UNUSED_BRANCH: Final = 9000
 UNUSED_BRANCHES: Final = 1000
 ROOT_DIGITS: Final = 8
 CPF_LIMIT: Final = 10**11
+"""Above every CPF read as a number."""
 CPF_BASES: Final = 10**9
 
 SHARE_BY_LEADING_ZEROS: Final = (0.34, 0.56, 0.06, 0.03, 0.01)
@@ -47,7 +48,12 @@ def invented_persons(bits: PCG64, count: int) -> Integers:
     """CPFs with a wrong last digit, none of which is a valid CNPJ either."""
     valid = _with_check_digits(integers(bits, count, CPF_BASES), CPF_TOP_WEIGHT)
     broken = _with_next_last_digit(valid)
-    return np.where(_is_cnpj(broken), _with_next_last_digit(broken), broken)
+    return np.where(is_company(broken), _with_next_last_digit(broken), broken)
+
+
+def is_company(numbers: Integers) -> NDArray[np.bool_]:
+    """Which of the invented ids are CNPJs: by their check digits, for short ones look like CPFs."""
+    return np.equal(numbers, _with_check_digits(numbers // 100, CNPJ_TOP_WEIGHT))
 
 
 def _with_next_last_digit(numbers: Integers) -> Integers:
@@ -56,10 +62,6 @@ def _with_next_last_digit(numbers: Integers) -> Integers:
 
 def _is_cpf(numbers: Integers) -> NDArray[np.bool_]:
     return (numbers < CPF_LIMIT) & np.equal(numbers, _with_check_digits(numbers // 100, CPF_TOP_WEIGHT))
-
-
-def _is_cnpj(numbers: Integers) -> NDArray[np.bool_]:
-    return np.equal(numbers, _with_check_digits(numbers // 100, CNPJ_TOP_WEIGHT))
 
 
 def _with_check_digits(bases: Integers, top_weight: int) -> Integers:

@@ -19,6 +19,7 @@ import pytest
 from deputies_lake.sample import kaggle, receipts
 from deputies_lake.sample.kaggle import KaggleSample, write_kaggle_files
 from deputies_lake.sample.kaggle_shape import CATEGORIES, LAST_YEAR_ENDS, ROWS_BY_YEAR
+from deputies_lake_tests.staging.check_digits import is_cnpj, is_cpf
 
 ROWS = 20_000
 HEADER = (
@@ -320,43 +321,21 @@ def test_petrol_stations_are_many_and_airlines_few(rows: list[Row]) -> None:
 # nobody real
 
 
-def check_digit(digits: list[int], weights: list[int]) -> int:
-    remainder = sum(digit * weight for digit, weight in zip(digits, weights, strict=True)) % 11
-    return 0 if remainder < 2 else 11 - remainder
-
-
-def is_valid(digits: str, first_weights: list[int]) -> bool:
-    """As the tax office publishes the rule: each of the two last digits is computed from all before it."""
-    numbers = [int(digit) for digit in digits]
-    first = check_digit(numbers[:-2], first_weights)
-    # The second digit's weights start one higher; a CNPJ's run from 6 then, a CPF's from 11.
-    second = check_digit(numbers[:-1], [first_weights[0] + 1, *first_weights])
-    return numbers[-2:] == [first, second]
-
-
-def is_cnpj(number: str) -> bool:
-    return is_valid(number.zfill(14), [5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2])
-
-
-def is_cpf(number: str) -> bool:
-    return len(number) <= 11 and is_valid(number.zfill(11), [10, 9, 8, 7, 6, 5, 4, 3, 2])
-
-
 def test_the_rules_for_check_digits_are_the_tax_offices() -> None:
-    assert is_cnpj("11222333000181")
-    assert not is_cnpj("11222333000182")
-    assert is_cpf("52998224725")
-    assert not is_cpf("52998224724")
+    assert is_cnpj(11222333000181)
+    assert not is_cnpj(11222333000182)
+    assert is_cpf(52998224725)
+    assert not is_cpf(52998224724)
 
 
 def test_companies_ids_are_valid_and_no_companys_while_persons_are_invalid(rows: list[Row]) -> None:
     ids = {supplier_id(row).removesuffix(".0") for row in rows if supplier_id(row)}
     assert all(number.isdecimal() and not number.startswith("0") for number in ids)
-    companies = {number for number in ids if is_cnpj(number)}
+    companies = {number for number in ids if is_cnpj(int(number))}
     assert all(int(number.zfill(14)[8:12]) >= 9_000 for number in companies)
     persons = ids - companies
     assert all(len(number) <= 11 for number in persons)
-    assert not [number for number in ids if is_cpf(number)]
+    assert not [number for number in ids if is_cpf(int(number))]
     assert 0.01 < len(persons) / len(ids) < 0.10
     assert any(len(number) <= 11 for number in companies)
 
