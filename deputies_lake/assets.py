@@ -3,6 +3,7 @@
 The assets themselves are in `raw/assets.py`, `staging/assets.py` and `star/assets.py`. Nothing here knows a table.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import dagster as dg
 from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
+from deputies_lake.emr.artifact import code_id
 from deputies_lake.environments import SettingsError
 from deputies_lake.raw.published_csv import RawFileError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
@@ -81,6 +83,12 @@ def selected(context: dg.AssetExecutionContext, contract: Table) -> bool:
 
 def years_of(context: dg.AssetExecutionContext) -> list[int]:
     return [int(key) for key in context.partition_keys]
+
+
+def version_of(*made_from: object) -> str:
+    """Names what rows are made from: equal for equal inputs and equal code, and in no other case."""
+    parts = [code_id(), *map(str, made_from)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def publish(

@@ -35,9 +35,12 @@ from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.raw.archive import LandingZone
+from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files
 
 _SAMPLE_ROWS = 100_000
+# Kaggle's file ends with 2017.
+_SAMPLE_YEARS = range(2018, 2021)
 
 
 @click.group()
@@ -67,7 +70,10 @@ _into = click.option(
 @click.option("--compress", is_flag=True, help="Write .csv.gz.")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 def sample(rows: int, seed: int, directory: Path, *, compress: bool) -> None:
-    """Write invented input in both of Kaggle's formats to DIRECTORY, at any size."""
+    """Write invented input to DIRECTORY, at any size: both of Kaggle's files, and the House's of the years after them.
+
+    Each of the House's has a tenth of the rows.
+    """
     _write_sample(directory, rows=rows, seed=seed, compress=compress)
 
 
@@ -119,7 +125,9 @@ def demo(landing: Path | None, rows: int) -> None:
             f"  {total.year}{total.rows:>12,} rows   BRL {total.amount:>16,.2f}   net {net:>16}   {total.source_code}"
         )
     _heading("Checks")
-    click.echo(f"  {outcome.checks_passed} of {outcome.checks} passed")
+    click.echo(f"  {outcome.checks_passed} of {outcome.checks_passed + len(outcome.warnings)} passed")
+    for warning in outcome.warnings:
+        click.echo(f"  {warning}")
     _heading("Where things are")
     click.echo(f"  tables    {settings.warehouse}\n  archive   {settings.archive}\n  runs      {home}")
     _heading("Next")
@@ -208,6 +216,12 @@ def _write_sample(directory: Path, *, rows: int, seed: int, compress: bool) -> N
             directory, rows=rows, seed=seed, compress=compress, progress=lambda done, _: bar.update(done - bar.pos)
         )
     click.echo(f"  {written.reimbursements.name}: {written.rows:,} rows, BRL {written.total:,}")
+    rows_per_year = max(rows // 10, FEWEST_ROWS)
+    house = write_chamber_files(
+        directory, years=_SAMPLE_YEARS, rows_per_year=rows_per_year, seed=seed, kaggle_rows=rows
+    )
+    for year in house.by_year.values():
+        click.echo(f"  {year.path.name}: {year.total.rows:,} rows, net BRL {year.total.net:,}")
 
 
 def _heading(text: str) -> None:

@@ -28,6 +28,7 @@ ENVIRONMENT: Final = "DEPUTIES_LAKE_ENVIRONMENT"
 HOME: Final = "DEPUTIES_LAKE_HOME"
 LANDING: Final = "DEPUTIES_LAKE_LANDING"
 CHAMBER_URL: Final = "DEPUTIES_LAKE_CHAMBER_URL"
+REBUILD: Final = "DEPUTIES_LAKE_REBUILD"
 BUCKETS: Final = "DEPUTIES_LAKE_BUCKETS"
 REGION: Final = "AWS_REGION"
 ENDPOINT: Final = "AWS_ENDPOINT_URL"
@@ -45,6 +46,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     HOME: "local: the directory of the lake; ./lake unless set",
     LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
     CHAMBER_URL: "where the House publishes its files, or none to put them there by hand; the House's site unless set",
+    REBUILD: "all: compute what was asked for even where neither its input nor the code has changed since",
     ACCOUNT: "staging, prod: the AWS account, 12 digits; nothing is made or removed in any other, nor without it",
     REGION: "staging, prod: the AWS region; sa-east-1 unless set",
     ENDPOINT: "staging, prod: where an emulated AWS listens; AWS itself unless set",
@@ -58,7 +60,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 
 # What a cluster must know to come to the same settings. The environment itself is always told.
-_FORWARDED: Final = (LANDING, CHAMBER_URL, ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS)
+_FORWARDED: Final = (LANDING, CHAMBER_URL, REBUILD, ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +156,8 @@ class Settings:
     """Everything that differs between environments, resolved.
 
     `warehouse`, `archive` and `landing` are S3 URIs or absolute paths; `home` is the local lake's directory, `aws` is
-    there where the lake is in AWS. `chamber_url` is None where nothing is fetched. `variables`, set elsewhere, give the
+    there where the lake is in AWS. `chamber_url` is None where nothing is fetched, `rebuild` where what
+    has not changed is computed all the same. `variables`, set elsewhere, give the
     same settings there; no secret is in them.
     """
 
@@ -164,6 +167,7 @@ class Settings:
     archive: str
     landing: str
     chamber_url: str | None
+    rebuild: bool
     spark: Mapping[str, str]
     variables: Mapping[str, str]
     aws: AwsSettings | None
@@ -245,6 +249,7 @@ def _local(given: Mapping[str, str]) -> Settings:
         archive=str(home / "archive"),
         landing=landing,
         chamber_url=_chamber_url(given),
+        rebuild=_rebuild(given),
         spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
         variables={ENVIRONMENT: Environment.LOCAL.value},
         aws=None,
@@ -283,6 +288,7 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
         archive=f"s3://{aws.raw_bucket}/archive",
         landing=given.get(LANDING) or f"s3://{aws.landing_bucket}",
         chamber_url=_chamber_url(given),
+        rebuild=_rebuild(given),
         spark={**_SPARK, **_CLUSTER_SPARK},
         variables={
             ENVIRONMENT: environment.value,
@@ -300,6 +306,13 @@ def _chamber_url(given: Mapping[str, str]) -> str | None:
     if not url.startswith(("https://", "http://")):
         raise SettingsError(f"{CHAMBER_URL}={url!r} is no address: let it begin with https://, or set it to none")
     return url.rstrip("/")
+
+
+def _rebuild(given: Mapping[str, str]) -> bool:
+    text = given.get(REBUILD, "")
+    if text not in {"", "all"}:
+        raise SettingsError(f"{REBUILD}={text!r} makes no sense: set it to all, or not at all")
+    return bool(text)
 
 
 def _number(given: Mapping[str, str], variable: str, default: float, *, least: float) -> float:

@@ -12,6 +12,8 @@ from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake_tests.as_typed import README, Shell, commands_in
 
 ROWS = 3_000
+# Three years, each of the fewest rows that look like a published file.
+HOUSE_ROWS = 3 * 500
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,21 @@ def test_the_machine_has_no_java_of_its_own(shell: Shell) -> None:
 
 
 def test_the_demo_says_what_it_built(demo: str) -> None:
-    for table in ("raw.kaggle_reimbursements", "staging.stg_kaggle_reimbursements", "star.fct_expenses"):
-        assert re.search(rf"{re.escape(table)} +{ROWS:,} rows", demo), demo
-    assert re.search(r"(\d+) of \1 passed", demo), demo
-    assert len(re.findall(r"^  20\d\d +[\d,]+ rows   BRL", demo, re.MULTILINE)) == 9
+    tables = {"kaggle_reimbursements": ROWS, "chamber_expenses": HOUSE_ROWS}
+    for table, rows in tables.items():
+        assert re.search(rf"raw\.{table} +{rows:,} rows", demo), demo
+        assert re.search(rf"staging\.stg_{table} +{rows:,} rows", demo), demo
+    assert re.search(rf"star\.fct_expenses +{ROWS + HOUSE_ROWS:,} rows", demo), demo
+    assert len(re.findall(r"^  20\d\d +[\d,]+ rows   BRL", demo, re.MULTILINE)) == 12
     assert "dagster dev" in demo
+
+
+def test_the_demo_names_the_checks_that_stop_nothing_and_did_not_pass(demo: str) -> None:
+    found = re.search(r"^  (\d+) of (\d+) passed$", demo, re.MULTILINE)
+    assert found, demo
+    warnings = demo[found.end() :].partition("Where things are")[0].split("\n")
+    told = [line for line in warnings if re.match(r"  \w+/\w+ \w+: ", line)]
+    assert int(found[2]) - int(found[1]) == len(told)
 
 
 def test_the_demo_shows_progress(demo: str) -> None:
@@ -60,10 +72,14 @@ def test_the_demo_shows_progress(demo: str) -> None:
 
 
 def test_the_fact_adds_up_to_the_sample(demo: str, shell: Shell) -> None:
-    (written,) = re.findall(r"deputies_dataset.csv: ([\d,]+) rows, BRL ([\d,]+)", demo)
+    (kaggle,) = re.findall(r"deputies_dataset.csv: ([\d,]+) rows, BRL ([\d,]+)", demo)
+    house = re.findall(r"Ano-(\d+).csv.zip: ([\d,]+) rows, net BRL ([\d,.]+)", demo)
     totals = totals_by_year(_lake(shell))
-    assert sum(total.rows for total in totals) == int(written[0].replace(",", ""))
-    assert sum(total.amount for total in totals) == int(written[1].replace(",", ""))
+    of_kaggle = [total for total in totals if total.net is None]
+    assert sum(total.rows for total in of_kaggle) == int(kaggle[0].replace(",", ""))
+    assert sum(total.amount for total in of_kaggle) == int(kaggle[1].replace(",", ""))
+    of_house = [(str(total.year), f"{total.rows:,}", f"{total.net:,.2f}") for total in totals if total.net is not None]
+    assert of_house == house
 
 
 @pytest.mark.parametrize("line", [c for c in commands_in(README) if re.match(r"dagster (asset|job execute)", c)])
@@ -92,7 +108,8 @@ def test_the_documented_sample_is_written(shell: Shell) -> None:
     folder = shell.home / "sample_input"
     done = shell.run(line.replace("sample_input", f"'{folder}'"))
     assert done.returncode == 0, done.stdout
-    assert {file.name for file in folder.iterdir()} == {"deputies_dataset.csv", "dirty_deputies_v2.csv"}
+    house = {f"Ano-{year}.csv.zip" for year in (2018, 2019, 2020)}
+    assert {file.name for file in folder.iterdir()} == {"deputies_dataset.csv", "dirty_deputies_v2.csv"} | house
 
 
 def test_the_documented_preparation_keeps_the_classes_of_the_java_that_came_with_pip(shell: Shell) -> None:
@@ -128,6 +145,7 @@ def test_a_missing_folder_is_named(shell: Shell) -> None:
 
 def test_the_real_file_gives_the_exact_answers(shell: Shell, real_data: Path) -> None:
     truth = json.loads((real_data / "truth" / "kaggle_shared_file.json").read_text())
+    # Where a lake has the House's files a year comes from them: here are none.
     lake = shell.home / "real"
     done = shell.run(f"make demo INPUT='{real_data / 'kaggle'}'", DEPUTIES_LAKE_HOME=str(lake))
     assert done.returncode == 0, done.stdout

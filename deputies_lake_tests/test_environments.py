@@ -18,6 +18,7 @@ from deputies_lake.environments import (
     MAX_UNITS,
     OWNER,
     POLL_SECONDS,
+    REBUILD,
     REGION,
     SPARK_MEMORY,
     SUBNETS,
@@ -74,7 +75,7 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 
 def test_every_variable_that_is_read_is_documented() -> None:
     aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
-    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, CPF_KEY, SPARK_MEMORY, *aws}
+    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, REBUILD, CPF_KEY, SPARK_MEMORY, *aws}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
 
 
@@ -325,3 +326,10 @@ def test_settings_do_not_show_the_secret(show: type[str]) -> None:
 def test_settings_show_everything_else() -> None:
     shown = repr(load_settings("prod", {}))
     assert all(name in shown for name in Settings.__dataclass_fields__ if name != "cpf_key")
+
+
+def test_what_has_not_changed_is_computed_again_only_if_asked_for() -> None:
+    assert [load_settings("staging", given).rebuild for given in ({}, {REBUILD: "all"})] == [False, True]
+    assert load_settings("staging", {REBUILD: "all"}).variables[REBUILD] == "all"
+    with pytest.raises(SettingsError, match="DEPUTIES_LAKE_REBUILD='yes' makes no sense: set it to all"):
+        load_settings("local", {REBUILD: "yes"})

@@ -11,6 +11,7 @@ from typing import Final
 
 from deputies_lake.checks.audit import Audit, Check, Group, Sums, sums
 from deputies_lake.contracts import Table, Totals
+from deputies_lake.reference import tables
 
 Result = tuple[bool, str, Mapping[str, int | str]]
 
@@ -24,8 +25,8 @@ def checks_of(contract: Table) -> tuple[Check, ...]:
         checks.append(REFERENCES)
     if contract.totals:
         checks.append(ADDS_UP)
-    if "expense_category_id" in contract.column_names and contract.layer == "staging":
-        checks.append(MAPPED)
+    if contract.layer == "staging":
+        checks += [check for column, check in _OF_COLUMNS.items() if column in contract.column_names]
     return tuple(checks)
 
 
@@ -105,15 +106,51 @@ def _amounts(totals: Totals, group: Group, expected: Sums, found: Sums) -> Itera
     return ((name, one, another) for name, (one, another) in zip(totals.amounts, pairs, strict=False))
 
 
-def _labels_are_mapped(audit: Audit) -> Result:
-    unmapped = audit.rows(
-        "SELECT expense_category_label, count(*) FROM staged "
-        "WHERE expense_category_id IS NULL GROUP BY ALL ORDER BY 2 DESC"
+def _categories_are_known(audit: Audit) -> Result:
+    unknown = audit.connection.execute(
+        "SELECT expense_category_id, expense_category_label, count(*) FROM staged "
+        "WHERE expense_category_id IS NULL OR NOT list_contains($known, expense_category_id) "
+        "GROUP BY ALL ORDER BY 3 DESC, 1, 2",
+        {"known": [row["expense_category_id"] for row in tables.rows("expense_categories")]},
+    ).fetchall()
+    if not unknown:
+        return True, "every category has a code that the reference knows", {}
+    figures = {
+        f"label {label!r}" if code is None else f"code {code!r}, label {label!r}": rows
+        for code, label, rows in unknown[:_EXAMPLES]
+    }
+    remedy = "add them to expense_category_labels.csv and expense_categories.csv"
+    return False, f"{len(unknown)} categories without a code that is known: {remedy}", figures
+
+
+def _competence_is_the_files_year(audit: Audit) -> Result:
+    others = audit.rows(
+        "SELECT year, competence_year, count(*) FROM staged WHERE competence_year IS DISTINCT FROM year "
+        "GROUP BY ALL ORDER BY 3 DESC, 1, 2"
     )
-    if not unmapped:
-        return True, "every category label has a code", {}
-    figures = {f"label {label!r}": rows for label, rows in unmapped[:_EXAMPLES]}
-    return False, f"{len(unmapped)} category labels without a code: add them to expense_category_labels.csv", figures
+    if not others:
+        return True, "each row is of its file's year", {}
+    figures = {f"file of {year}, quota year {other or 'unknown'}": rows for year, other, rows in others[:_EXAMPLES]}
+    return False, f"{sum(rows for *_, rows in others)} rows are of another year than their file", figures
+
+
+def _net_is_document_less_deduction(audit: Audit) -> Result:
+    rows, off = audit.one(
+        "SELECT count(*), coalesce(sum(net_amount - (document_amount - deduction_amount)), 0) "
+        "FROM staged WHERE is_net_inconsistent"
+    )
+    if not rows:
+        return True, "every net value is the document's less the deduction", {}
+    return (
+        False,
+        f"{rows} net values are not the document's less the deduction; net counts",
+        {"BRL apart": f"{off:.2f}"},
+    )
+
+
+def _dates_are_possible(audit: Audit) -> Result:
+    (rows,) = audit.one("SELECT count(*) FROM staged WHERE is_date_impossible")
+    return not rows, f"{rows or 'no'} rows have a date that can't be a receipt's", {}
 
 
 GRAIN: Final = Check(name="grain_is_unique", description="No two rows share the table's key.", examine=_grain_is_unique)
@@ -132,9 +169,35 @@ ADDS_UP: Final = Check(
     description="Rows and cents equal those of the step before, group by group: nothing lost, nothing invented.",
     examine=_adds_up,
 )
-MAPPED: Final = Check(
-    name="labels_are_mapped",
-    description="Each category label has a code of the House. One without loads as itself and is warned of.",
+KNOWN: Final = Check(
+    name="categories_are_known",
+    description="Each category has a code of the House that the reference knows. Another one loads as itself.",
     blocking=False,
-    examine=_labels_are_mapped,
+    examine=_categories_are_known,
 )
+COMPETENCE: Final = Check(
+    name="competence_is_the_files_year",
+    description="Each row's quota year is that of its file. Rows of another year stay in the file's.",
+    blocking=False,
+    examine=_competence_is_the_files_year,
+)
+NET: Final = Check(
+    name="net_is_document_less_deduction",
+    description="Each net value is the document's value less the deduction. Net, which was paid, counts in any case.",
+    blocking=False,
+    examine=_net_is_document_less_deduction,
+)
+DATES: Final = Check(
+    name="dates_are_possible",
+    description="Each published date can be a receipt's. One that can't is null, and its row stays.",
+    blocking=False,
+    examine=_dates_are_possible,
+)
+
+# Of staging only: what is odd in a source is told once, where it is read.
+_OF_COLUMNS: Final = {
+    "expense_category_id": KNOWN,
+    "competence_year": COMPETENCE,
+    "is_net_inconsistent": NET,
+    "is_date_impossible": DATES,
+}

@@ -6,7 +6,7 @@ knows contracts, frames and Iceberg tables, not what a table means. What knows I
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -21,7 +21,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor
+from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor, sums
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.environments import Settings
@@ -56,14 +56,15 @@ class Draft:
     """A table about to be written: its rows, the years they replace, and what they must add up to.
 
     `rows` is asked for when the table's version is known: what others publish to it after the rows' input was read is
-    a conflict. `expected` is asked for after writing, when what Spark counted on the way is known. `versions` names,
-    year by year, what the rows are made from.
+    a conflict. `expected` is asked for after writing, when what Spark counted on the way is known. `data_version`, and
+    `versions` year by year, name what the rows are made from.
     """
 
     contract: Table
     rows: Callable[[], DataFrame]
     years: Years = None
     expected: Callable[[], Sums] | None = None
+    data_version: str | None = None
     versions: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -142,13 +143,6 @@ class Lake:
             for table in iceberg.tables(self._catalog, layer)
             if table.current_snapshot()
         ]
-
-    def sums(self, query: str, tables: Mapping[Table, Years]) -> Sums:
-        """The rows of a DuckDB query over published tables, as `Sums.of` reads them. Raises `MissingTableError`."""
-        with auditor() as connection:
-            for contract, years in tables.items():
-                self.view(connection, contract, years)
-            return Sums.of(connection.sql(query).fetchall())
 
     def table(self, contract: Table) -> IcebergTable:
         """The Iceberg table, made or evolved to what the contract says."""
@@ -245,6 +239,7 @@ class Lake:
             row_count=counted.get["rows"],
             years=draft.years,
             expected=draft.expected,
+            data_version=draft.data_version,
             versions=draft.versions,
         )
 
@@ -269,6 +264,25 @@ class Lake:
             raise MissingTableError(contract)
         return table
 
+    def sums(self, contract: Table, years: Years = None, where: str = "true") -> Sums:
+        """Of the published rows for which the condition holds, by the contract's totals. None of a missing table."""
+        if contract.totals is None or not self.exists(contract):
+            return Sums.none()
+        with auditor() as connection:
+            view = self.view(connection, contract, years)
+            return sums(connection, f"(FROM {view} WHERE {where})", contract.totals)
+
+    def _current(self, contract: Table, years: Years) -> Staged:
+        table = self._published(contract)
+        return Staged(
+            contract=contract,
+            table=table,
+            files=iceberg.data_files(table, years),
+            row_count=_row_count(table),
+            years=years,
+            data_version=_summary(table).get(_DATA_VERSION),
+        )
+
     def verify(
         self,
         contract: Table,
@@ -277,17 +291,7 @@ class Lake:
         findings: Sequence[Finding] = (),
     ) -> Published:
         """What readers have now, of `years` only where given, audited again. Raises `MissingTableError`."""
-        table = self._published(contract)
-        current = Staged(
-            contract=contract,
-            table=table,
-            files=iceberg.data_files(table, years),
-            row_count=_row_count(table),
-            years=years,
-            expected=expected,
-            data_version=_summary(table).get(_DATA_VERSION),
-            findings=findings,
-        )
+        current = replace(self._current(contract, years), expected=expected, findings=findings)
         with auditor() as connection:
             return _described(connection, current, self._audit(connection, current))
 

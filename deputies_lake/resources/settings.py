@@ -15,6 +15,10 @@ class SettingsResource(dg.ConfigurableResource[None]):
 
     environment: str
 
+    def rebuild(self) -> bool:
+        """Whether what has not changed is to be computed all the same."""
+        return load_settings(self.environment).rebuild
+
     def cpf_key(self) -> str:
         """The secret that hides private persons' tax ids. In AWS it is read where it is kept, on every call.
 

@@ -4,16 +4,17 @@ One step reads each source once for both of its tables; each table stays an asse
 computes only that one. What raw holds must all be here, in one table or the other: `adds_up` compares them.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from types import ModuleType
 from typing import Any, Final
 
 import dagster as dg
 from pyspark.sql import DataFrame, SparkSession
 
-from deputies_lake.assets import STEP, Results, check_specs_of, publish, selected, spec_of, years_of
+from deputies_lake.assets import STEP, Results, check_specs_of, publish, selected, spec_of, version_of, years_of
 from deputies_lake.checks.audit import Sums
 from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
@@ -30,7 +31,9 @@ _EXPENSES: Final = {
     kaggle_reimbursements.TABLE: stg_kaggle_reimbursements.TABLE,
     chamber_expenses.TABLE: stg_chamber_expenses.TABLE,
 }
+_ONE_FILE: Final = (kaggle_reimbursements.TABLE, kaggle_refunds.TABLE)
 _RAW: Final = (*_EXPENSES, kaggle_refunds.TABLE)
+_TABLE_OF: Final = {**_EXPENSES, kaggle_refunds.TABLE: stg_kaggle_refunds.TABLE}
 _STAGED: Final = (*_EXPENSES.values(), rejected_rows.TABLE)
 
 
@@ -58,19 +61,27 @@ def stage_expenses(
     def write() -> Sequence[Published]:
         if not any(opened.exists(raw) for raw in _EXPENSES):
             raise MissingTableError(chamber_expenses.TABLE)
-        sources = _Sources(lake=opened, archive=files.open_archive(), session=pyspark.session, years=years)
+        wanted = [table for table in _STAGED if selected(context, table)]
+        versions = {table: _versions(opened, table, years, settings) for table in wanted}
+        changed = _changed(opened, versions, settings)
+        if not changed:
+            context.log.info(f"{len(years)} years: neither their rows nor the code changed since; nothing to do")
+            expected = _expected(opened, files.open_archive(), years)
+            return [opened.verify(table, years, expected[table]) for table in wanted]
+        sources = _Sources(lake=opened, archive=files.open_archive(), session=pyspark.session, years=changed)
         cpf_key = settings.cpf_key()
         reimbursements = sources.of_one_file(kaggle_reimbursements, stg_kaggle_reimbursements)
         house = sources.of_the_house()
         staged = [
-            _stage(opened, staging, judged, cpf_key, years, context.run.run_id)
+            _stage(opened, staging, judged, cpf_key, changed, context.run.run_id)
             for staging, judged in ((stg_kaggle_reimbursements, reimbursements), (stg_chamber_expenses, house))
-            if selected(context, staging.TABLE)
+            if staging.TABLE in wanted
         ]
-        if selected(context, rejected_rows.TABLE):
+        if rejected_rows.TABLE in wanted:
             judged = [reimbursements, house, sources.of_one_file(kaggle_refunds, stg_kaggle_refunds)]
-            staged.append(_stage_rejected(opened, judged, years, context.run.run_id))
-        return opened.publish(staged, context.run.run_id)
+            staged.append(_stage_rejected(opened, judged, changed, context.run.run_id))
+        named = [replace(one, versions={y: versions[one.contract][y] for y in changed}) for one in staged]
+        return opened.publish(named, context.run.run_id)
 
     yield from publish(context, _STAGED, write)
 
@@ -79,6 +90,7 @@ def stage_expenses(
     name="stage_refunds",
     specs=[spec_of(stg_kaggle_refunds.TABLE, upstream=[kaggle_refunds.TABLE])],
     check_specs=check_specs_of(stg_kaggle_refunds.TABLE),
+    can_subset=True,
     **STEP,
 )
 def stage_refunds(
@@ -95,12 +107,73 @@ def stage_refunds(
     def write() -> Sequence[Published]:
         if not opened.exists(kaggle_refunds.TABLE):
             raise MissingTableError(kaggle_refunds.TABLE)
+        version = version_of(opened.data_version(kaggle_refunds.TABLE), _digest(settings.cpf_key()))
+        table = stg_kaggle_refunds.TABLE
+        if opened.exists(table) and opened.data_version(table) == version and not settings.rebuild():
+            context.log.info("neither the refunds nor the code changed since; nothing to do")
+            expected = _expected(opened, files.open_archive(), [kaggle_refunds.REFUNDS_YEAR])
+            return [opened.verify(table, expected=expected[table])]
         sources = _Sources(lake=opened, archive=files.open_archive(), session=pyspark.session)
         refunds = sources.of_one_file(kaggle_refunds, stg_kaggle_refunds)
         staged = _stage(opened, stg_kaggle_refunds, refunds, settings.cpf_key(), None, context.run.run_id)
-        return opened.publish([staged], context.run.run_id)
+        return opened.publish([replace(staged, data_version=version)], context.run.run_id)
 
     yield from publish(context, [stg_kaggle_refunds.TABLE], write)
+
+
+def _versions(lake: Lake, table: Table, years: Sequence[int], settings: SettingsResource) -> Mapping[int, str]:
+    """What a staged table's rows of each year are made from: the files' versions, the code, the secret."""
+    house = lake.versions(chamber_expenses.TABLE)
+    one_file = {raw: lake.data_version(raw) if lake.exists(raw) else None for raw in _ONE_FILE}
+    files = {
+        stg_kaggle_reimbursements.TABLE: [one_file[kaggle_reimbursements.TABLE]],
+        stg_chamber_expenses.TABLE: [],
+        rejected_rows.TABLE: [*one_file.values()],
+    }[table]
+    reads_house = table != stg_kaggle_reimbursements.TABLE
+    secret = _digest(settings.cpf_key())
+    return {year: version_of(*files, house.get(year) if reads_house else None, secret) for year in years}
+
+
+def _changed(lake: Lake, versions: Mapping[Table, Mapping[int, str]], settings: SettingsResource) -> list[int]:
+    """The years of which a table is not made from this."""
+    standing = {table: {} if settings.rebuild() else lake.versions(table) for table in versions}
+    return sorted(
+        {
+            year
+            for table, of_years in versions.items()
+            for year, version in of_years.items()
+            if standing[table].get(year) != version
+        }
+    )
+
+
+def _expected(lake: Lake, archive: Archive, years: Sequence[int]) -> Mapping[Table, Callable[[], Sums]]:
+    """What each staged table must add up to, from the files' manifests and what the other tables hold."""
+
+    def published(raw: Table) -> Sums:
+        if raw == chamber_expenses.TABLE:
+            manifests = ingestion.published_years(lake, archive, chamber_expenses.CSV, raw, years).values()
+            return sum((manifest.sums() for manifest in manifests), Sums.none())
+        if not lake.years(raw):
+            return Sums.none()
+        source = kaggle_refunds.CSV if raw == kaggle_refunds.TABLE else kaggle_reimbursements.CSV
+        return ingestion.published_version(lake, archive, source, raw).sums(years)
+
+    def readable(raw: Table) -> Sums:
+        return published(raw) - lake.sums(rejected_rows.TABLE, years, f"source_code = '{raw.name}'")
+
+    def rejected() -> Sums:
+        left = (
+            published(raw) - lake.sums(table, years if table.partitioned else None) for raw, table in _TABLE_OF.items()
+        )
+        return sum(left, Sums.none())
+
+    return {**{table: partial(readable, raw) for raw, table in _TABLE_OF.items()}, rejected_rows.TABLE: rejected}
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,10 @@ it holds has its member.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Final
+from uuid import uuid4
 
 import dagster as dg
 from pyspark.sql import DataFrame, SparkSession
@@ -21,14 +22,17 @@ from deputies_lake.assets import (
     publish,
     selected,
     spec_of,
+    version_of,
     years_of,
 )
 from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
+from deputies_lake.quota_years import current_year
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables
 from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years
+from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import stg_kaggle_refunds
 from deputies_lake.star import (
@@ -107,28 +111,55 @@ def build_dimensions(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     pyspark: SparkResource,
+    settings: SettingsResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
     """Build the selected dimensions from all staged years, and publish the selected reference tables."""
     opened = lake.open()
 
     def write() -> Sequence[Published]:
-        # Without Spark: written by it, these few rows would take a second more.
-        shipped = [
-            opened.stage_rows(table, typed(table, rows(opened)), context.run.run_id)
-            for table, (_, rows) in _REFERENCE_TABLES.items()
-            if selected(context, table)
+        wanted = [table for table in (*_DIMENSIONS, *_REFERENCE_TABLES) if selected(context, table)]
+        shipped = {table: rows(opened) for table, (_, rows) in _REFERENCE_TABLES.items() if table in wanted}
+        made_from = _staged_versions(opened)
+        versions = {
+            table: version_of(shipped[table]) if table in shipped else version_of(made_from, current_year())
+            for table in wanted
+        }
+        same = [
+            table
+            for table in wanted
+            if opened.exists(table) and opened.data_version(table) == versions[table] and not settings.rebuild()
         ]
-        dimensions = [table for table in _DIMENSIONS if selected(context, table)]
+        if same:
+            context.log.info(f"made from the same as what is published: {', '.join(table.name for table in same)}")
+        # Without Spark: written by it, these few rows would take a second more.
+        staged = [
+            replace(opened.stage_rows(table, typed(table, rows), context.run.run_id), data_version=versions[table])
+            for table, rows in shipped.items()
+            if table not in same
+        ]
+        dimensions = {table: versions[table] for table in _DIMENSIONS if table in wanted and table not in same}
         return [
-            *opened.publish(shipped, context.run.run_id),
+            *(opened.verify(table) for table in same),
+            *opened.publish(staged, context.run.run_id),
             *(_write_dimensions(opened, pyspark.session(), dimensions, context.run.run_id) if dimensions else []),
         ]
 
     yield from publish(context, [*_DIMENSIONS, *_REFERENCE_TABLES], write)
 
 
-def _write_dimensions(lake: Lake, spark: SparkSession, dimensions: Sequence[Table], run_id: str) -> Sequence[Published]:
+def _staged_versions(lake: Lake) -> Sequence[object]:
+    """What names all that dimensions are made from; never the same twice where a year has no version."""
+    refunds = lake.data_version(_REFUNDS) if lake.exists(_REFUNDS) else None
+    versions = {source.name: lake.versions(source) for source in _EXPENSES}
+    nameless = [year for source in _EXPENSES for year in lake.years(source) if year not in versions[source.name]]
+    return [sorted(of_years.items()) for of_years in versions.values()] + [refunds, uuid4() if nameless else ""]
+
+
+def _write_dimensions(
+    lake: Lake, spark: SparkSession, dimensions: Mapping[Table, str], run_id: str
+) -> Sequence[Published]:
+    """Those named, each with the version of what it is made from."""
     kept = ExitStack()
 
     @cache
@@ -142,8 +173,12 @@ def _write_dimensions(lake: Lake, spark: SparkSession, dimensions: Sequence[Tabl
         _, transform = _DIMENSIONS[table]
         return transform(inputs())
 
+    drafts = [
+        Draft(contract=table, rows=partial(rows_of, table), data_version=version)
+        for table, version in dimensions.items()
+    ]
     with kept:
-        return lake.write([Draft(contract=table, rows=partial(rows_of, table)) for table in dimensions], run_id)
+        return lake.write(drafts, run_id)
 
 
 @dg.multi_asset(
@@ -160,6 +195,7 @@ def build_fact(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     pyspark: SparkResource,
+    settings: SettingsResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
     """Build the selected years of the fact, which must add up to the staged years in rows and cents.
@@ -169,17 +205,27 @@ def build_fact(
     opened, years = lake.open(), years_of(context)
 
     def write() -> Sequence[Published]:
+        versions = _fact_versions(opened, years)
+        standing = {} if settings.rebuild() else opened.versions(fct_expenses.TABLE)
+        changed = [year for year in years if standing.get(year) != versions[year]]
+        if not changed:
+            context.log.info(f"{len(years)} years: neither staged rows nor the code changed since; nothing to do")
+            return [
+                opened.verify(fct_expenses.TABLE, years, lambda: _staged_sums(opened, years)),
+                opened.verify(fct_expense_changes.TABLE, years),
+            ]
         spark = pyspark.session()
         fact = opened.stage(
             Draft(
                 contract=fct_expenses.TABLE,
-                rows=lambda: fct_expenses.transform(_expenses(opened, spark, years)),
-                years=years,
-                expected=lambda: _staged_sums(opened, years),
+                rows=lambda: fct_expenses.transform(_expenses(opened, spark, changed)),
+                years=changed,
+                expected=lambda: _staged_sums(opened, changed),
+                versions={year: versions[year] for year in changed},
             ),
             context.run.run_id,
         )
-        return opened.publish([fact, _changes(opened, fact, years, context.run.run_id)], context.run.run_id)
+        return opened.publish([fact, _changes(opened, fact, changed, context.run.run_id)], context.run.run_id)
 
     def metadata(published: Published) -> Mapping[str, Any]:
         if published.contract != fct_expenses.TABLE:
@@ -187,6 +233,18 @@ def build_fact(
         return {"source of each year": dg.MarkdownMetadataValue(_source_of_each(opened, years))}
 
     yield from publish(context, _FACTS, write, metadata)
+
+
+def _fact_versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
+    """What the fact's rows of each year are made from; never the same twice where that is not known."""
+    source_of = {year: source for source, given in _choice(lake, years).items() for year in given}
+    staged = {source: lake.versions(source) for source in _EXPENSES}
+    return {
+        year: version_of(source_of[year].name, staged[source_of[year]].get(year, uuid4()))
+        if year in source_of
+        else version_of("no rows")
+        for year in years
+    }
 
 
 def _changes(lake: Lake, fact: Staged, years: Sequence[int], run_id: str) -> Staged:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import deputies_lake
-from deputies_lake.environments import CHAMBER_URL, POLL_SECONDS
+from deputies_lake.environments import CHAMBER_URL, POLL_SECONDS, REBUILD
 from deputies_lake.sample.kaggle import write_kaggle_files
 from deputies_lake_tests.as_typed import commands_in
 from deputies_lake_tests.aws.emulator import EmulatedAws
@@ -77,6 +77,8 @@ def new_terminal(aws: EmulatedAws, folder: Path, rows: int, *, echo: bool = Fals
         "PATH": os.pathsep.join(map(str, tools)),
         **aws.variables,
         CHAMBER_URL: "none",
+        # What is typed a second time is to be seen at work, too.
+        REBUILD: "all",
         # EMR needs minutes where this needs seconds.
         POLL_SECONDS: "1",
         "DAGSTER_DISABLE_TELEMETRY": "yes",

@@ -11,10 +11,10 @@ import pytest
 
 from deputies_lake.checks import predicates
 from deputies_lake.checks.audit import Audit, Check, Finding, Sums, auditor
-from deputies_lake.checks.predicates import ADDS_UP, FILLED, GRAIN, MAPPED, REFERENCES, checks_of
+from deputies_lake.checks.predicates import ADDS_UP, COMPETENCE, DATES, FILLED, GRAIN, KNOWN, NET, REFERENCES, checks_of
 from deputies_lake.contracts import MONEY, Column, Reference, Table, Totals
 from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
-from deputies_lake.staging import rejected_rows, stg_kaggle_refunds, stg_kaggle_reimbursements
+from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.star import dim_dates, dim_expense_categories, fct_expenses
 
 CONTRACT = Table(
@@ -85,8 +85,9 @@ def run(
     [
         (kaggle_reimbursements.TABLE, (GRAIN, FILLED)),
         (kaggle_refunds.TABLE, (GRAIN, FILLED)),
-        (stg_kaggle_reimbursements.TABLE, (GRAIN, FILLED, ADDS_UP, MAPPED)),
-        (stg_kaggle_refunds.TABLE, (GRAIN, FILLED, ADDS_UP, MAPPED)),
+        (stg_kaggle_reimbursements.TABLE, (GRAIN, FILLED, ADDS_UP, KNOWN)),
+        (stg_kaggle_refunds.TABLE, (GRAIN, FILLED, ADDS_UP, KNOWN)),
+        (stg_chamber_expenses.TABLE, (GRAIN, FILLED, ADDS_UP, KNOWN, COMPETENCE, NET, DATES)),
         (rejected_rows.TABLE, (GRAIN, FILLED, ADDS_UP)),
         (dim_dates.TABLE, (GRAIN, FILLED)),
         (dim_expense_categories.TABLE, (GRAIN, FILLED)),
@@ -98,9 +99,9 @@ def test_a_table_has_the_checks_its_contract_asks_for(contract: Table, checks: t
     assert checks_of(contract) == checks
 
 
-def test_every_check_blocks_but_that_of_unknown_labels() -> None:
+def test_every_check_blocks_but_those_of_what_is_odd_in_a_source() -> None:
     checks = [value for value in vars(predicates).values() if isinstance(value, Check)]
-    assert [check for check in checks if not check.blocking] == [MAPPED]
+    assert [check for check in checks if not check.blocking] == [KNOWN, COMPETENCE, NET, DATES]
 
 
 # grain_is_unique
@@ -306,21 +307,21 @@ def test_a_table_that_nothing_was_expected_of_can_not_be_said_to_add_up(
         run(connection, ADDS_UP, RECEIPTS)
 
 
-# labels_are_mapped
+# what is odd in a source
+
+
+def staged_as(connection: duckdb.DuckDBPyConnection, check: Check, rows: str) -> Finding:
+    """What a check finds in rows given as SQL."""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {rows}")
+    return check.run(Audit(contract=stg_chamber_expenses.TABLE, connection=connection))
 
 
 def labelled(connection: duckdb.DuckDBPyConnection, *rows: tuple[str, str | None]) -> Finding:
-    table = pa.table(
-        {
-            "expense_category_label": pa.array([label for label, _ in rows], pa.string()),
-            "expense_category_id": pa.array([code for _, code in rows], pa.string()),
-        }
-    )
-    connection.register("staged", table)
-    return MAPPED.run(Audit(contract=stg_kaggle_refunds.TABLE, connection=connection))
+    values = ", ".join(f"('{label}', " + (f"'{code}')" if code else "NULL)") for label, code in rows)
+    return staged_as(connection, KNOWN, f"FROM (VALUES {values}) AS _(expense_category_label, expense_category_id)")
 
 
-def test_labels_with_a_code_pass(connection: duckdb.DuckDBPyConnection) -> None:
+def test_known_codes_pass(connection: duckdb.DuckDBPyConnection) -> None:
     assert labelled(connection, ("FUEL COSTS", "3"), ("MEAL COSTS", "13")).passed
 
 
@@ -329,10 +330,50 @@ def test_labels_without_a_code_are_shown_with_their_rows_the_most_frequent_first
 ) -> None:
     finding = labelled(connection, ("FUEL COSTS", "3"), ("RARE", None), ("NEW", None), ("NEW", None))
     assert not finding.passed
-    assert finding.summary == "2 category labels without a code: add them to expense_category_labels.csv"
+    assert finding.summary.startswith("2 categories without a code that is known: add them to expense_category_labels")
     assert list(finding.figures.items()) == [("label 'NEW'", 2), ("label 'RARE'", 1)]
+
+
+def test_a_code_that_the_reference_does_not_know_is_shown_with_its_label(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    assert labelled(connection, ("TOKENS", "145")).figures == {"code '145', label 'TOKENS'": 1}
 
 
 def test_all_labels_without_a_code_are_counted_and_five_are_shown(connection: duckdb.DuckDBPyConnection) -> None:
     finding = labelled(connection, *((letter, None) for letter in "abcdefgh"))
     assert (finding.summary[0], len(finding.figures)) == ("8", 5)
+
+
+@pytest.mark.parametrize(
+    ("years", "passed", "figures"),
+    [
+        ("(2022)", True, {}),
+        ("(2022), (2021)", False, {"file of 2022, quota year 2021": 1}),
+        ("(NULL)", False, {"file of 2022, quota year unknown": 1}),
+    ],
+)
+def test_rows_of_another_quota_year_are_told(
+    connection: duckdb.DuckDBPyConnection, years: str, passed: bool, figures: dict[str, int]
+) -> None:
+    rows = f"SELECT 2022 AS year, competence_year FROM (VALUES {years}) AS _(competence_year)"
+    finding = staged_as(connection, COMPETENCE, rows)
+    assert (finding.passed, finding.figures) == (passed, figures)
+
+
+def test_net_values_that_do_not_follow_are_told_with_what_they_are_apart(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = """
+        SELECT unnest([8.00, 9.00]) AS net_amount, 10.00 AS document_amount, 2.00 AS deduction_amount,
+            net_amount <> document_amount - deduction_amount AS is_net_inconsistent
+    """
+    finding = staged_as(connection, NET, rows)
+    assert (finding.passed, finding.figures) == (False, {"BRL apart": "1.00"})
+    assert staged_as(connection, NET, f"FROM ({rows}) WHERE net_amount = 8").passed
+
+
+@pytest.mark.parametrize("impossible", [True, False])
+def test_impossible_dates_are_counted(connection: duckdb.DuckDBPyConnection, impossible: bool) -> None:
+    finding = staged_as(connection, DATES, f"SELECT {impossible} AS is_date_impossible")
+    assert (finding.passed, finding.summary[:6]) == (not impossible, "1 rows" if impossible else "no row")

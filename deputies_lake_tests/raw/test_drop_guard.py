@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from deputies_lake.checks.audit import Sums
+from deputies_lake.checks.audit import Group, Sums
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw.drop_guard import Comparison, compare
 
@@ -14,7 +14,9 @@ FUEL, FLIGHTS, POST = "COMBUSTÍVEIS E LUBRIFICANTES.", "PASSAGENS AÉREAS", "SE
 
 def sums(year: int = CLOSED, **rows: int) -> Sums:
     """Ten reais a row."""
-    groups = {(year, {"fuel": FUEL, "flights": FLIGHTS, "post": POST}.get(name, name)): n for name, n in rows.items()}
+    groups: dict[Group, int] = {
+        (year, {"fuel": FUEL, "flights": FLIGHTS, "post": POST}.get(name, name)): n for name, n in rows.items()
+    }
     return Sums(groups, {group: Decimal(10) * n for group, n in groups.items()})
 
 

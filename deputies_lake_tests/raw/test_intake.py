@@ -262,4 +262,9 @@ def test_the_manifests_of_the_published_years_are_at_hand(house: House) -> None:
     house.take_in(2021, 2022)
     manifests = ingestion.published_years(house.lake, house.archive, CSV, TABLE, [2022, 2023])
     assert {year: manifest.rows for year, manifest in manifests.items()} == {2022: 5}
-    assert manifests[2022].sums().amounts_of((2022, FUEL)) == (Decimal("51.25"), 60, Decimal("8.75"), 0)
+    assert manifests[2022].sums().amounts_of((2022, FUEL)) == (
+        Decimal("51.25"),
+        Decimal(60),
+        Decimal("8.75"),
+        Decimal(0),
+    )
