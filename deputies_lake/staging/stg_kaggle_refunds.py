@@ -179,11 +179,8 @@ def judge(raw: DataFrame) -> DataFrame:
 
 def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_refunds that `judge` found readable, and their `source_file`, typed."""
-    personal = ("company_id", "company_name")
-    told = (F.col(name) for name in CSV.columns if name not in personal)
-    supplier_id, supplier_name = map(F.col, personal)
-    hidden = tax_ids.hidden_in_keys(supplier_id, supplier_name, cpf_key)
-    keyed = with_row_key(readable, "refund_key", (*told, *hidden), near=("deputy_name",))
+    columns = tax_ids.in_row_key(CSV.columns, "company_id", "company_name", cpf_key)
+    keyed = with_row_key(readable, "refund_key", columns, near=("deputy_name",))
     id_text = F.col("company_id")
     supplied = tax_ids.with_supplier(
         tax_ids.with_repaired_number(keyed, id_text), id_text=id_text, name=F.col("company_name"), cpf_key=cpf_key

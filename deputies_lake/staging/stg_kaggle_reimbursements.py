@@ -137,11 +137,8 @@ def judge(raw: DataFrame) -> DataFrame:
 
 def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_reimbursements that `judge` found readable, and their `source_file`, typed."""
-    personal = ("receipt_social_security_number", "establishment_name")
-    told = (F.col(name) for name in CSV.columns if name not in personal)
-    supplier_id, supplier_name = map(F.col, personal)
-    hidden = tax_ids.hidden_in_keys(supplier_id, supplier_name, cpf_key)
-    keyed = with_row_key(readable, "expense_key", (*told, *hidden), near=(YEAR, "deputy_id"))
+    columns = tax_ids.in_row_key(CSV.columns, "receipt_social_security_number", "establishment_name", cpf_key)
+    keyed = with_row_key(readable, "expense_key", columns, near=(YEAR, "deputy_id"))
     id_text, state = F.col("receipt_social_security_number"), F.col("state_code")
     return tax_ids.with_supplier(
         tax_ids.with_number(keyed, id_text), id_text=id_text, name=F.col("establishment_name"), cpf_key=cpf_key

@@ -151,17 +151,20 @@ def redacted(text: Column) -> Column:
     return F.when(text.rlike(f"[0-9]{{11}}|{_PUNCTUATED_CPF}"), hidden).otherwise(text)
 
 
-def hidden_in_keys(id_text: Column, text: Column, cpf_key: str) -> tuple[Column, Column]:
-    """An id and a text as a row's key may be made from them: where they may hold a CPF, as a keyed hash.
+def in_row_key(columns: Sequence[str], id_text: str, name: str, cpf_key: str) -> list[Column]:
+    """`columns` as a row's key may be made from them: an id or a name that may hold a CPF as a keyed hash.
 
     A bare hash of a row tells a masked CPF to whoever tries out its hidden digits.
     """
     # As a float a CPF ends in `.0`, elsewhere it may be punctuated.
-    is_short = F.length(id_text) <= len("123.456.789-00")
-    return (
-        F.when(is_short & (id_text != ""), keyed_hash(id_text, cpf_key)).otherwise(id_text),
-        F.when(redacted(text) != text, keyed_hash(text, cpf_key)).otherwise(text),
-    )
+    is_short = F.length(id_text).between(1, len("123.456.789-00"))
+    personal = {id_text: is_short, name: redacted(F.col(name)) != F.col(name)}
+    return [
+        F.when(personal[column], keyed_hash(F.col(column), cpf_key)).otherwise(F.col(column))
+        if column in personal
+        else F.col(column)
+        for column in columns
+    ]
 
 
 def _kind(id_text: Column) -> Column:

@@ -1,6 +1,6 @@
 """The step that stages both sources: what is published of which year, and what a source without rows costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ class NoSpark(SparkResource):
     """Spark that nobody may ask for."""
 
     def session(self) -> SparkSession:
-        raise AssertionError("a Spark session was asked for")
+        raise dg.Failure("a Spark session was asked for", allow_retries=False)
 
 
 class Platform:
@@ -164,3 +164,56 @@ def test_without_any_file_the_failure_says_what_to_materialize(platform: Platfor
         "raw.chamber_expenses has no data yet. Materialize it first: "
         "dagster asset materialize --select raw/chamber_expenses -m deputies_lake.definitions"
     )
+
+
+# The same again
+
+
+def checks_of(run: dg.ExecuteInProcessResult) -> set[tuple[str, bool]]:
+    return {(check.check_name, check.passed) for check in run.get_asset_check_evaluations()}
+
+
+def test_what_has_not_changed_is_audited_again_and_not_computed(platform: Platform) -> None:
+    platform.house(2022, chamber_expense(), chamber_expense(vlrLiquido="1,5"))
+    platform.kaggle(reimbursement(receipt_date="2016-07-01 00:00:00"))
+    first = platform.stage(2022)
+    snapshots = [platform.lake.snapshots(table) for table in (HOUSE, KAGGLE, REJECTED)]
+    again = platform.stage(2022, spark=NoSpark(spark_config={}))
+    assert again.success
+    assert checks_of(again) == checks_of(first)
+    assert [platform.lake.snapshots(table) for table in (HOUSE, KAGGLE, REJECTED)] == snapshots
+
+
+def test_of_several_tables_each_year_follows_its_own_file(platform: Platform) -> None:
+    platform.house(2021, chamber_expense())
+    platform.house(2022, chamber_expense())
+    for year in (2021, 2022):
+        platform.stage(year)
+    platform.house(2022, chamber_expense(), chamber_expense(numMes="3"))
+    assert platform.stage(2021, spark=NoSpark(spark_config={})).success
+    assert not platform.stage(2022, spark=NoSpark(spark_config={})).success
+    platform.stage(2022)
+    assert {year for year, _ in platform.rows(HOUSE)} == {2021, 2022}
+    assert len(platform.rows(HOUSE)) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: patch.setenv("DEPUTIES_LAKE_REBUILD", "all"),
+        lambda patch: patch.setenv("DEPUTIES_LAKE_CPF_KEY", "another secret, as long as a secret has to be"),
+        lambda patch: patch.setattr("deputies_lake.assets.code_id", lambda: "other code"),
+    ],
+    ids=["asked for", "another secret", "other code"],
+)
+def test_it_is_computed_again_where_more_than_the_rows_matters(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, change: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    platform.house(2022, chamber_expense())
+    platform.stage(2022)
+    change(monkeypatch)
+    assert "a Spark session was asked for" in str(failures(platform.stage(2022, spark=NoSpark(spark_config={}))))
+
+
+def failures(run: dg.ExecuteInProcessResult) -> list[object]:
+    return [event.step_failure_data for event in run.all_events if event.event_type_value == "STEP_FAILURE"]

@@ -251,6 +251,24 @@ def test_a_row_has_the_same_key_in_every_run_and_on_every_machine(spark: SparkSe
     assert keys(spark, [reimbursement()]) == {2: 6020844294609542683}
 
 
+@pytest.mark.parametrize(
+    ("fields", "depends"),
+    [
+        ({"receipt_social_security_number": "12345678909.0"}, True),
+        ({"receipt_social_security_number": "", "establishment_name": "FULANO DE TAL 12345678909"}, True),
+        ({"receipt_social_security_number": "3530749000139.0"}, False),
+        ({"receipt_social_security_number": ""}, False),
+    ],
+    ids=["a person's id", "a person's id in a name", "a company's id", "no id"],
+)
+def test_a_key_tells_no_cpf_to_who_does_not_have_the_secret(
+    spark: SparkSession, fields: dict[str, str], depends: bool
+) -> None:
+    raw = raw_reimbursements(spark, [reimbursement(**fields)])
+    keys = [stage_reimbursements(raw, secret).collect()[0]["expense_key"] for secret in ("one secret", "another")]
+    assert (keys[0] != keys[1]) == depends
+
+
 # Rows that can't be read
 
 
