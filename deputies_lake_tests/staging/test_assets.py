@@ -185,11 +185,10 @@ def test_what_has_not_changed_is_audited_again_and_not_computed(platform: Platfo
 
 
 def test_of_several_tables_each_year_follows_its_own_file(platform: Platform) -> None:
-    platform.house(2021, chamber_expense())
-    platform.house(2022, chamber_expense())
     for year in (2021, 2022):
+        platform.house(year, chamber_expense(numAno=str(year)))
         platform.stage(year)
-    platform.house(2022, chamber_expense(), chamber_expense(numMes="3"))
+    platform.house(2022, chamber_expense(numAno="2022"), chamber_expense(numAno="2022", numMes="3"))
     assert platform.stage(2021, spark=NoSpark(spark_config={})).success
     assert not platform.stage(2022, spark=NoSpark(spark_config={})).success
     platform.stage(2022)
