@@ -17,6 +17,7 @@ from typing import Final
 
 import deputies_lake
 from deputies_lake.environments import CHAMBER_URL, POLL_SECONDS, REBUILD
+from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files
 from deputies_lake_tests.as_typed import commands_in
 from deputies_lake_tests.aws.emulator import EmulatedAws
@@ -66,9 +67,14 @@ class Terminal:
             yield line
 
 
+HOUSE_YEAR: Final = 2016
+"""Of which the terminal's folder has the House's file beside Kaggle's."""
+
+
 def new_terminal(aws: EmulatedAws, folder: Path, rows: int, *, echo: bool = False) -> Terminal:
     """A terminal as the page's reader has it: credentials, the project's tools, AWS's own, and a published file."""
     write_kaggle_files(folder, rows=rows, seed=2017, compress=False)
+    write_chamber_files(folder, years=[HOUSE_YEAR], rows_per_year=FEWEST_ROWS, seed=2017, kaggle_rows=rows)
     (folder / "lake" / "dagster").mkdir(parents=True)
     tools = [Path(sys.executable).parent, *os.environ["PATH"].split(os.pathsep), provide_machine().programs]
     variables = {
