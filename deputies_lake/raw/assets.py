@@ -129,7 +129,7 @@ def _write(
     zone = files.landing_zone()
     landed = zone.find(source)
     if landed is None:
-        if not optional and not _house_is_there(zone):
+        if not optional and not _house_is_there(files, zone):
             zone.require(source)
         context.log.warning(f"{source.file_names[0]} is not in {zone.location}; it is optional. {source.obtain}")
         if lake.exists(contract):
@@ -167,10 +167,10 @@ def _fetch(files: FilesResource, years: Sequence[int], report: Callable[[str], N
     return Finding(check=_FILES_WERE_FETCHED, passed=not errors, blocking=True, summary=summary, figures=errors)
 
 
-def _house_is_there(zone: LandingZone) -> bool:
-    """Whether the landing zone has a file of the House's: a lake needs one of the two sources."""
+def _house_is_there(files: FilesResource, zone: LandingZone) -> bool:
+    """Whether the House's files are fetched, or one of them has landed: a lake needs one of the two sources."""
     years = reimbursement_years.get_partition_keys()
-    return any(zone.find(chamber_expenses.CSV.of_year(int(year))) for year in years)
+    return files.chamber_url is not None or any(zone.find(chamber_expenses.CSV.of_year(int(year))) for year in years)
 
 
 def _metadata_of(manifest: Manifest) -> Mapping[str, Any]:

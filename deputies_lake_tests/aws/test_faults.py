@@ -28,7 +28,15 @@ from pyiceberg.catalog import Catalog
 from deputies_lake.emr import artifact
 from deputies_lake.emr.artifact import MANIFEST
 from deputies_lake.emr.packaging import build, deploy
-from deputies_lake.environments import ACCOUNT, ENVIRONMENT, POLL_SECONDS, AwsSettings, load_settings
+from deputies_lake.environments import (
+    ACCOUNT,
+    CHAMBER_URL,
+    ENVIRONMENT,
+    POLL_SECONDS,
+    REBUILD,
+    AwsSettings,
+    load_settings,
+)
 from deputies_lake.infrastructure.stack import Stack
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.emr.launcher import EmrStepLauncherResource
@@ -173,7 +181,15 @@ class Lakeside:
 def empty(emulated_aws: EmulatedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakeside]:
     """Infrastructure, artifact and landed files; no cluster yet, no table."""
     home = tmp_path_factory.mktemp("host")
-    given = {ENVIRONMENT: "staging", ACCOUNT: emulator.ACCOUNT, POLL_SECONDS: "0.5", "DAGSTER_HOME": str(home)}
+    given = {
+        ENVIRONMENT: "staging",
+        ACCOUNT: emulator.ACCOUNT,
+        POLL_SECONDS: "0.5",
+        CHAMBER_URL: "none",
+        # A fault must hit a run that has work to do.
+        REBUILD: "all",
+        "DAGSTER_HOME": str(home),
+    }
     with pytest.MonkeyPatch.context() as environment:
         for name, value in given.items():
             environment.setenv(name, value)
