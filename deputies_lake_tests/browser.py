@@ -6,10 +6,13 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -21,6 +24,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 LAYERS = {"raw": "kaggle_refunds", "staging": "rejected_rows", "star": "fct_expenses"}
 _PATIENCE_SECONDS = 60
 
+T = TypeVar("T")
+
 
 def is_installed() -> bool:
     """Whether this machine has Chromium and its driver."""
@@ -28,7 +33,7 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def chromium(width: int = 1640, height: int = 1300) -> Iterator[Chrome]:
+def chromium(width: int = 3200, height: int = 2400) -> Iterator[Chrome]:
     """A headless browser that asks nothing of any network but what it is told to open."""
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
@@ -55,9 +60,9 @@ def open_asset_graph(browser: Chrome, url: str) -> list[str]:
     """Open the asset graph with every layer unfolded; gives the texts of its nodes."""
     browser.get(f"{url}/asset-groups")
     for layer, table in LAYERS.items():
-        ActionChains(browser).move_to_element(_wait_for(browser, layer)).double_click().perform()
+        _when_still(browser, partial(_unfold, browser, layer))
         _wait_for(browser, table)
-    return [node.text for node in _nodes(browser)]
+    return _when_still(browser, lambda: [node.text for node in _nodes(browser)])
 
 
 def wait_for_texts(browser: Chrome, url: str, *texts: str) -> None:
@@ -71,11 +76,23 @@ def wait_for_texts(browser: Chrome, url: str, *texts: str) -> None:
         WebDriverWait(browser, _PATIENCE_SECONDS).until(shown, f"not shown: {text}")
 
 
+def _unfold(browser: Chrome, layer: str) -> bool:
+    ActionChains(browser).move_to_element(_wait_for(browser, layer)).double_click().perform()
+    return True
+
+
+def _when_still(browser: Chrome, action: Callable[[], T]) -> T:
+    """What `action` gives once the graph holds still: while it is drawn anew its nodes are replaced."""
+    waiting = WebDriverWait(browser, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+    return waiting.until(lambda _: action())
+
+
 def _wait_for(browser: Chrome, title: str) -> WebElement:
     def node(_: Chrome) -> WebElement | None:
         return next((found for found in _nodes(browser) if found.text.split("\n")[0] == title), None)
 
-    found = WebDriverWait(browser, _PATIENCE_SECONDS).until(node)
+    waiting = WebDriverWait(browser, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+    found = waiting.until(node)
     assert found is not None
     return found
 
