@@ -33,7 +33,7 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def chromium(width: int = 3200, height: int = 2400) -> Iterator[Chrome]:
+def chromium(width: int = 1640, height: int = 1300) -> Iterator[Chrome]:
     """A headless browser that asks nothing of any network but what it is told to open."""
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""

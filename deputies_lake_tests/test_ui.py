@@ -73,8 +73,8 @@ def opened() -> Iterator[Chrome]:
 
 
 def test_the_graph_shows_every_table_in_its_layer(url: str, opened: Chrome) -> None:
+    # That each layer is there is waited for, to unfold it.
     shown = {text.split("\n")[0] for text in browser.open_asset_graph(opened, url) if text}
-    assert set(browser.LAYERS) <= shown
     assert {"dim_dates", "dim_states", "dim_suppliers", "stg_kaggle_refunds", "rejected_rows", "fct_expenses"} <= shown
 
 
