@@ -6,25 +6,21 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from urllib.parse import urlencode
 
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
+from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
 from selenium.webdriver.support.ui import WebDriverWait
 
-# A table that shows once its layer is unfolded.
-LAYERS = {"raw": "kaggle_refunds", "staging": "rejected_rows", "star": "fct_expenses"}
-_PATIENCE_SECONDS = 60
+from deputies_lake.contracts import LAYERS
 
-T = TypeVar("T")
+_PATIENCE_SECONDS = 60
 
 
 def is_installed() -> bool:
@@ -33,7 +29,7 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def chromium(width: int = 1640, height: int = 1300) -> Iterator[Chrome]:
+def chromium(width: int = 2600, height: int = 2200) -> Iterator[Chrome]:
     """A headless browser that asks nothing of any network but what it is told to open."""
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
@@ -56,13 +52,28 @@ def chromium(width: int = 1640, height: int = 1300) -> Iterator[Chrome]:
         browser.quit()
 
 
-def open_asset_graph(browser: Chrome, url: str) -> list[str]:
-    """Open the asset graph with every layer unfolded; gives the texts of its nodes."""
-    browser.get(f"{url}/asset-groups")
-    for layer, table in LAYERS.items():
-        _when_still(browser, partial(_unfold, browser, layer))
-        _wait_for(browser, table)
-    return _when_still(browser, lambda: [node.text for node in _nodes(browser)])
+def open_asset_graph(browser: Chrome, url: str, titles: Collection[str]) -> None:
+    """Open the asset graph with every layer unfolded and draw it smaller until each of these titles was in view.
+
+    Raises `TimeoutException`, which names what is missing.
+    """
+    unfolded = ",".join(f"global@global:{layer}" for layer in LAYERS)
+    browser.get(f"{url}/asset-groups?{urlencode({'expanded': unfolded})}")
+    missing = {*titles}
+
+    def were_shown(_: Chrome) -> bool:
+        shown = _titles(browser)
+        missing.difference_update(shown)
+        if missing and shown:
+            # What is out of view is not drawn at all.
+            browser.find_element(By.XPATH, "//*[@aria-label='zoom_out']").click()
+        return not missing
+
+    waiting = WebDriverWait(browser, _PATIENCE_SECONDS, 1, [NoSuchElementException, StaleElementReferenceException])
+    try:
+        waiting.until(were_shown)
+    except TimeoutException as error:
+        raise TimeoutException(f"not shown: {sorted(missing)}") from error
 
 
 def wait_for_texts(browser: Chrome, url: str, *texts: str) -> None:
@@ -76,34 +87,15 @@ def wait_for_texts(browser: Chrome, url: str, *texts: str) -> None:
         WebDriverWait(browser, _PATIENCE_SECONDS).until(shown, f"not shown: {text}")
 
 
-def _unfold(browser: Chrome, layer: str) -> bool:
-    ActionChains(browser).move_to_element(_wait_for(browser, layer)).double_click().perform()
-    return True
-
-
-def _when_still(browser: Chrome, action: Callable[[], T]) -> T:
-    """What `action` gives once the graph holds still: while it is drawn anew its nodes are replaced."""
-    waiting = WebDriverWait(browser, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
-    return waiting.until(lambda _: action())
-
-
-def _wait_for(browser: Chrome, title: str) -> WebElement:
-    def node(_: Chrome) -> WebElement | None:
-        return next((found for found in _nodes(browser) if found.text.split("\n")[0] == title), None)
-
-    waiting = WebDriverWait(browser, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
-    found = waiting.until(node)
-    assert found is not None
-    return found
-
-
-def _nodes(browser: Chrome) -> list[WebElement]:
-    return browser.find_elements(By.XPATH, "//*[name()='foreignObject']")
+def _titles(browser: Chrome) -> set[str]:
+    """The first line of each node of the graph that is drawn."""
+    nodes = browser.find_elements(By.XPATH, "//*[name()='foreignObject']")
+    return {node.text.split("\n")[0] for node in nodes}
 
 
 if __name__ == "__main__":
     with chromium() as opened:
-        open_asset_graph(opened, sys.argv[1])
+        open_asset_graph(opened, sys.argv[1], ["fct_expenses", "kaggle_refunds"])
         # The graph glides into its place.
         time.sleep(3)
         opened.save_screenshot(str(Path(sys.argv[2])))
