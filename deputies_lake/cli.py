@@ -6,7 +6,6 @@ schedules are Dagster's own commands' business.
 
 import shlex
 import sys
-from getpass import getuser
 from pathlib import Path
 
 import click
@@ -30,10 +29,10 @@ from deputies_lake.environments import (
     use_landing,
 )
 from deputies_lake.fetch_command import fetch
-from deputies_lake.history_commands import diff, history
+from deputies_lake.history_commands import accept, diff, history
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
-from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
+from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files
@@ -48,6 +47,7 @@ def main() -> None:
     """The expense receipts of Brazil's House of Deputies as a star schema."""
 
 
+main.add_command(accept)
 main.add_command(cluster)
 main.add_command(diff)
 main.add_command(fetch)
@@ -125,7 +125,8 @@ def demo(landing: Path | None, rows: int) -> None:
             f"  {total.year}{total.rows:>12,} rows   BRL {total.amount:>16,.2f}   net {net:>16}   {total.source_code}"
         )
     _heading("Checks")
-    click.echo(f"  {outcome.checks_passed} of {outcome.checks_passed + len(outcome.warnings)} passed")
+    others = f"; good to know of the other{'s' if len(outcome.warnings) > 1 else ''}:" if outcome.warnings else ""
+    click.echo(f"  {outcome.checks_passed} of {outcome.checks_passed + len(outcome.warnings)} passed{others}")
     for warning in outcome.warnings:
         click.echo(f"  {warning}")
     _heading("Where things are")
@@ -135,29 +136,6 @@ def demo(landing: Path | None, rows: int) -> None:
     for variable, value in exports.items():
         click.echo(f"  export {variable}={shlex.quote(value)}")
     click.echo(f"  {Path(sys.executable).parent / 'dagster'} dev     # the asset graph: http://localhost:3000")
-
-
-@main.command()
-@click.option("--year", type=int, required=True, help="The quota year whose new file was refused.")
-@click.option("--reason", required=True, help="Why the file is right although so much is missing; kept with it.")
-@environment_option
-def accept(environment: str | None, year: int, reason: str) -> None:
-    """Publish a year's file that the drop guard refused, at the next materialization."""
-    # Opening a lake loads Dagster and more, which takes seconds; the other verbs need none.
-    from deputies_lake.raw import intake
-    from deputies_lake.resources.files import FilesResource
-    from deputies_lake.resources.lake import LakeResource
-
-    settings = load_settings(environment)
-    lake, archive = LakeResource.of(settings).open(), FilesResource.of(settings).open_archive()
-    try:
-        row = intake.accept(lake, archive, chamber_expenses.CSV, year=year, reason=reason, by=getuser())
-    except intake.NothingToAcceptError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"Accepted {row['file_name']} of {row['modified_at']:%Y-%m-%d %H:%M} UTC, sha256 {row['sha256'][:12]}:")
-    click.echo(f"  {row['rows']:,} rows, net BRL {row['net_amount']:,.2f}; refused because {row['faults']}")
-    click.echo("Publish it:")
-    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select '*' --partition {year}")
 
 
 @main.command()

@@ -1,9 +1,10 @@
-"""`deputies-lake history` and `deputies-lake diff`: what was published when, and what changed in between."""
+"""`deputies-lake history`, `diff` and `accept`: which versions of a year there were, and which may stand."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,6 +90,29 @@ def diff(
         )
         if rows_to:
             click.echo(f"Each changed row: {rows_to}")
+
+
+@click.command()
+@_year
+@click.option("--reason", required=True, help="Why the file is right although so much is missing; kept with it.")
+@environment_option
+def accept(environment: str | None, year: int, reason: str) -> None:
+    """Have a year's file published that was refused, by the next materialization."""
+    from deputies_lake.raw import chamber_expenses, intake
+    from deputies_lake.resources.files import FilesResource
+
+    with _opened(environment) as lake:
+        archive = FilesResource.of(load_settings(environment)).open_archive()
+        try:
+            row = intake.accept(lake, archive, chamber_expenses.CSV, year=year, reason=reason, by=getuser())
+        except intake.NothingToAcceptError as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(
+        f"Accepted {row['file_name']}, {row['sha256'][:12]}: {row['rows']:,} rows, net BRL {row['net_amount']:,.2f}"
+    )
+    click.echo(f"  {row['faults']}")
+    click.echo("Publish it:")
+    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select '*' --partition {year}")
 
 
 def _line(added: int, removed: int, altered: int, before: Decimal, after: Decimal, name: str) -> None:

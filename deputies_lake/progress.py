@@ -49,7 +49,9 @@ class _Progress(logging.Handler):
                 check = event.asset_check_evaluation_data
                 if not check.passed:
                     name = f"{check.asset_key.to_user_string()} {check.check_name}"
-                    return click.style(f"  check failed: {name}: {check.description}", fg="yellow")
+                    stops = check.severity is dg.AssetCheckSeverity.ERROR
+                    word, color = ("check failed", "red") if stops else ("to know", "yellow")
+                    return click.style(f"  {word}: {name}: {check.description}", fg=color)
         return None
 
 

@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deputies_lake import history
+from deputies_lake.checks.audit import AuditFailedError
 from deputies_lake.cli import main
-from deputies_lake.environments import HOME
+from deputies_lake.environments import HOME, LANDING
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, MissingTableError
 from deputies_lake.star import dim_expense_categories, fct_expenses
+from deputies_lake_tests.raw.test_intake import House, csv_of
 
 YEAR = 2022
 FUEL = 3
@@ -155,3 +157,28 @@ def test_diff_of_an_empty_lake_is_a_message(root: Path) -> None:
     shown = typed("diff", "--year", str(YEAR))
     assert shown.exit_code == 1
     assert "star.fct_expenses has no data yet" in shown.output
+
+
+def test_accept_has_the_refused_file_published_and_keeps_the_reason(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(root)
+    monkeypatch.setenv(LANDING, str(house.landing))
+    house.land(YEAR, csv_of(YEAR, fuel=200))
+    house.take_in(YEAR)
+    house.land(YEAR, csv_of(YEAR, fuel=150))
+    with pytest.raises(AuditFailedError):
+        house.take_in(YEAR)
+    shown = typed("accept", "--year", str(YEAR), "--reason", "the House confirmed it")
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith("Accepted Ano-2022.csv.zip, ")
+    assert "rows fell by 25.00%" in shown.output
+    assert house.take_in(YEAR).new == [YEAR]
+    told = typed("history", "--year", str(YEAR)).output.splitlines()
+    assert [line.split()[2] for line in told if line.startswith("20")] == ["published", "blocked", "accepted"]
+    assert told[-1].strip() == "the House confirmed it"
+
+
+def test_accept_of_what_was_not_refused_is_a_message(root: Path) -> None:
+    shown = typed("accept", "--year", str(YEAR), "--reason", "why not")
+    assert (shown.exit_code, "no version of 2022 waits for acceptance (none)" in shown.output) == (1, True)

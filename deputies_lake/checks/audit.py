@@ -6,7 +6,7 @@ checks themselves are in `predicates.py`.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -57,36 +57,21 @@ class Sums:
         """All amounts of a group, the first one first."""
         return (self.amounts.get(group, Decimal(0)), *self.others.get(group, ()))
 
-    def __sub__(self, other: "Sums") -> "Sums":
-        left = self + Sums(
-            {group: -count for group, count in other.rows.items() if group in self.rows},
-            {group: -amount for group, amount in other.amounts.items() if group in self.rows},
-            {group: tuple(-a for a in amounts) for group, amounts in other.others.items() if group in self.rows},
-        )
-        kept = [group for group in left.rows if left.rows[group] or any(left.amounts_of(group))]
-        return left.only(kept)
-
     def __add__(self, other: "Sums") -> "Sums":
-        groups = {*self.rows, *other.rows}
-        totals = {
-            group: tuple(
-                one + another
-                for one, another in zip_longest(self.amounts_of(group), other.amounts_of(group), fillvalue=Decimal(0))
-            )
-            for group in groups
-        }
-        return Sums(
-            {group: self.rows.get(group, 0) + other.rows.get(group, 0) for group in groups},
-            {group: amounts[0] for group, amounts in totals.items()},
-            {group: amounts[1:] for group, amounts in totals.items() if len(amounts) > 1},
-        )
+        return self._plus(other, 1, {*self.rows, *other.rows})
 
-    def only(self, groups: Iterable[Group]) -> "Sums":
-        kept = set(groups)
+    def __sub__(self, other: "Sums") -> "Sums":
+        left = self._plus(other, -1, self.rows)
+        return left._plus(Sums.none(), 1, [g for g in left.rows if left.rows[g] or any(left.amounts_of(g))])
+
+    def _plus(self, other: "Sums", sign: int, groups: Collection[Group]) -> "Sums":
+        """Of these groups what this and so often the other has."""
+        pairs = {g: zip_longest(self.amounts_of(g), other.amounts_of(g), fillvalue=Decimal(0)) for g in groups}
+        amounts = {group: tuple(one + sign * another for one, another in pair) for group, pair in pairs.items()}
         return Sums(
-            {group: rows for group, rows in self.rows.items() if group in kept},
-            {group: amount for group, amount in self.amounts.items() if group in kept},
-            {group: amounts for group, amounts in self.others.items() if group in kept},
+            {group: self.rows.get(group, 0) + sign * other.rows.get(group, 0) for group in groups},
+            {group: of_group[0] for group, of_group in amounts.items()},
+            {group: of_group[1:] for group, of_group in amounts.items() if len(of_group) > 1},
         )
 
     @property

@@ -61,6 +61,7 @@ CSV: Final = PublishedCsv(
     category_column="txtDescricao",
     amount_column="vlrLiquido",
     other_amount_columns=("vlrDocumento", "vlrGlosa", "vlrRestituicao"),
+    stated_year_column="numAno",
     obtain="Fetch it with `deputies-lake fetch --years {year}`.",
 )
 

@@ -81,16 +81,20 @@ def stage_file(
     prefix = iceberg.new_prefix(table, run_id)
     totals = ControlTotals()
     amounts = (source.amount_column, *source.other_amount_columns)
-    rows = unreadable = 0
+    rows = unreadable = of_year = 0
     with _text(archive, zone, landed, source, sha256) as stream, _Writers(table, prefix) as writers:
         blocks = read_blocks(stream, landed.path, source)
         for block in blocks.tables:
             readable = (readable_amounts(block[column]) for column in amounts)
             totals.add(block[YEAR], block[source.category_column], *readable)
             writers.write(block)
+            of_year += _rows_of_its_year(block, source)
             unreadable += block.num_rows - block["unreadable_reason"].null_count
             if rows // _ROWS_BETWEEN_REPORTS != (rows := rows + block.num_rows) // _ROWS_BETWEEN_REPORTS:
                 report(f"{landed.name}: {rows:,} lines read")
+    if 2 * of_year < rows - unreadable:
+        problem = f"most of its rows are of another year than {source.only_year}"
+        raise RawFileError(landed.path, problem, f"Put the file of {source.only_year} in its place. {source.obtain}")
     manifest = archive.complete(
         source, landed, sha256, header=blocks.header, rows=rows, unreadable=unreadable, totals=totals
     )
@@ -102,6 +106,14 @@ def stage_file(
         data_version=sha256,
     )
     return manifest, staged
+
+
+def _rows_of_its_year(block: pa.Table, source: PublishedCsv) -> int:
+    """How many rows say that they are of the file's year; all, where rows don't say."""
+    count: int = block.num_rows
+    if source.stated_year_column:
+        count = pc.sum(pc.equal(block[source.stated_year_column], str(source.only_year))).as_py() or 0
+    return count
 
 
 @contextmanager

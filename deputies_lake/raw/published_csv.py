@@ -83,7 +83,8 @@ class PublishedCsv:
     """One kind of published file: its names, its header, and where its year, category and amounts stand.
 
     `year_column` begins with the quota year; a file without one is all of `only_year`. A source of one file a year
-    has `{year}` in its file names and is made whole by `of_year`. `optional_columns` are missing in older layouts.
+    has `{year}` in its file names and is made whole by `of_year`; most of its rows must say that year in their
+    `stated_year_column`. `optional_columns` are missing in older layouts.
     A source that `quotes_every_field` can be split at quoted delimiters where the quotes inside a field are not
     doubled. One that `keeps_new_columns` has `OTHER_COLUMNS` in its contract; for any other a new column is an error.
     """
@@ -100,6 +101,7 @@ class PublishedCsv:
     other_amount_columns: tuple[str, ...] = ()
     year_column: str | None = None
     only_year: int | None = None
+    stated_year_column: str | None = None
     obtain: str
 
     @property
@@ -134,9 +136,6 @@ class Blocks:
 
     header: tuple[str, ...]
     tables: Iterator[pa.Table]
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        return self.tables
 
 
 def read_blocks(stream: "io.BufferedReader[Any]", file: str, source: PublishedCsv) -> Blocks:

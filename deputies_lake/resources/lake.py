@@ -175,8 +175,9 @@ class Lake:
 
         Raises `MissingTableError`.
         """
-        entries = sorted((entry.timestamp_ms, entry.snapshot_id) for entry in self._published(contract).history())
-        kept = {snapshot.snapshot_id for snapshot in self._published(contract).snapshots()}
+        table = self._published(contract)
+        entries = sorted((entry.timestamp_ms, entry.snapshot_id) for entry in table.history())
+        kept = {snapshot.snapshot_id for snapshot in table.snapshots()}
         return {datetime.fromtimestamp(ms / 1000, UTC): snapshot for ms, snapshot in entries if snapshot in kept}
 
     def rows(self, contract: Table, years: Years = None) -> list[dict[str, Any]]:

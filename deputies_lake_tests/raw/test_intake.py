@@ -256,6 +256,20 @@ def test_one_broken_file_publishes_nothing(house: House) -> None:
     assert not house.lake.exists(TABLE)
 
 
+def test_a_file_of_another_year_is_refused_whatever_its_name(house: House) -> None:
+    house.land(2022, csv_of(2021, fuel=3))
+    with pytest.raises(RawFileError, match=r"most of its rows are of another year than 2022\. Put the file of 2022 in"):
+        house.take_in(2022)
+    assert not house.lake.exists(TABLE)
+
+
+def test_some_rows_of_another_year_stay_in_the_file_they_are_in(house: House) -> None:
+    header, *rows = csv_of(2022, fuel=3).decode("utf-8-sig").splitlines()
+    house.land(2022, "\n".join([header, rows[0].replace('"2022"', '"2021"'), *rows[1:], ""]).encode())
+    house.take_in(2022)
+    assert house.rows() == {2022: 3}
+
+
 def test_the_manifests_of_the_published_years_are_at_hand(house: House) -> None:
     house.land(2021, csv_of(2021, fuel=3))
     house.land(2022, csv_of(2022, fuel=5))

@@ -554,7 +554,7 @@ def test_damaged_lines_stand_beside_the_sound_ones(tmp_path: Path) -> None:
 def test_the_lakes_reader_can_not_split_the_lines_that_are_cut_off_and_no_others(tmp_path: Path) -> None:
     damaged = small(tmp_path, damaged=4)
     stream = io.BufferedReader(io.BytesIO(text(damaged)))  # type: ignore[arg-type,unused-ignore]
-    table = pa.concat_tables(read_blocks(stream, damaged.path.name, CSV.of_year(2024)))
+    table = pa.concat_tables(read_blocks(stream, damaged.path.name, CSV.of_year(2024)).tables)
     assert table.num_rows == damaged.total.rows + damaged.rejected_lines
     assert table["unreadable_reason"].null_count == table.num_rows - 4
 

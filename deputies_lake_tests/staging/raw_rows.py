@@ -185,7 +185,7 @@ def file_of(source: PublishedCsv, rows: Sequence[RawRow]) -> bytes:
 def lines_of(source: PublishedCsv, content: bytes) -> pa.Table:
     """The lines of a published file, as the lake's own reader splits them."""
     stream = io.BufferedReader(io.BytesIO(content))
-    return pa.concat_tables(read_blocks(stream, source.file_names[0], source))
+    return pa.concat_tables(read_blocks(stream, source.file_names[0], source).tables)
 
 
 def loaded(spark: SparkSession, lines: pa.Table, folder: Path) -> DataFrame:

@@ -46,9 +46,10 @@ class Platform:
         return self._resource.open()
 
     def house(self, year: int, *rows: RawRow) -> None:
-        """Land and take in the House's file of a year."""
+        """Land and take in the House's file of a year, with rows of that year."""
         source = chamber_expenses.CSV.of_year(year)
-        (self._landing / source.csv_name).write_bytes(file_of(source, rows))
+        of_year = [{**row, "numAno": str(year)} for row in rows]
+        (self._landing / source.csv_name).write_bytes(file_of(source, of_year))
         assert self._materialize(take_in_chamber_expenses, year).success
 
     def kaggle(self, *rows: RawRow) -> None:
@@ -186,9 +187,9 @@ def test_what_has_not_changed_is_audited_again_and_not_computed(platform: Platfo
 
 def test_of_several_tables_each_year_follows_its_own_file(platform: Platform) -> None:
     for year in (2021, 2022):
-        platform.house(year, chamber_expense(numAno=str(year)))
+        platform.house(year, chamber_expense())
         platform.stage(year)
-    platform.house(2022, chamber_expense(numAno="2022"), chamber_expense(numAno="2022", numMes="3"))
+    platform.house(2022, chamber_expense(), chamber_expense(numMes="3"))
     assert platform.stage(2021, spark=NoSpark(spark_config={})).success
     assert not platform.stage(2022, spark=NoSpark(spark_config={})).success
     platform.stage(2022)
