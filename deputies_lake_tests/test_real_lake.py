@@ -10,10 +10,12 @@ import duckdb
 import pytest
 
 from deputies_lake.checks.audit import auditor
+from deputies_lake.contracts import Reference
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake
 from deputies_lake.staging import rejected_rows
+from deputies_lake.star import fct_expenses
 from deputies_lake_tests.as_typed import Shell
 from deputies_lake_tests.test_architecture import WITH_A_TABLE, table_of
 
@@ -67,7 +69,7 @@ def truth(real_data: Path) -> Mapping[int, Mapping[str, Any]]:
     return {answer["year"]: answer for answer in answers}
 
 
-def figures(star: duckdb.DuckDBPyConnection, query: str, *parameters: Any) -> dict[str, Any]:
+def figures_of(star: duckdb.DuckDBPyConnection, query: str, *parameters: Any) -> dict[str, Any]:
     """The first column's texts, and what the others say of each."""
     rows = star.execute(query, parameters).fetchall()
     return {str(name): (*rest,) for name, *rest in rows}
@@ -122,7 +124,7 @@ def test_each_month_party_and_state_has_its_rows_and_net(
     expected = {
         name: (answer[0], answer[1 if len(answer) == 2 else 2]) for name, answer in truth[year][question].items()
     }
-    assert figures(star, query, year) == expected
+    assert figures_of(star, query, year) == expected
 
 
 @pytest.mark.parametrize("year", TRUTH_YEARS)
@@ -130,7 +132,48 @@ def test_each_category_has_its_rows_and_net(
     star: duckdb.DuckDBPyConnection, truth: Mapping[int, Mapping[str, Any]], year: int
 ) -> None:
     query = "SELECT category, count(*), sum(net_amount) FROM expenses WHERE year = ? GROUP BY ALL"
-    assert figures(star, query, year) == {code: (rows, net) for code, _, rows, net, _ in truth[year]["Q5_category"]}
+    assert figures_of(star, query, year) == {code: (rows, net) for code, _, rows, net, _ in truth[year]["Q5_category"]}
+
+
+def test_a_year_that_only_kaggle_has_is_exact(star: duckdb.DuckDBPyConnection, real_data: Path) -> None:
+    truth = json.loads((real_data / "truth" / "kaggle_shared_file.json").read_text())
+    found = star.execute("SELECT count(*), sum(document_amount) FROM star_fct_expenses WHERE year = 2017").fetchone()
+    assert found == (truth["rows_by_year"]["2017"], truth["total_by_year"]["2017"])
+
+
+def test_offices_are_apart_from_deputies_and_all_of_one_party_member(
+    star: duckdb.DuckDBPyConnection, truth: Mapping[int, Mapping[str, Any]]
+) -> None:
+    query = """
+        SELECT year, count(*), sum(net_amount) FROM star_fct_expenses JOIN star_dim_parties USING (party_key)
+        WHERE party_kind = 'leadership' AND source_code = 'chamber_expenses' GROUP BY ALL
+    """
+    found = {year: figures for year, figures in figures_of(star, query).items() if int(year) in TRUTH_YEARS}
+    assert found == {
+        str(year): (truth[year]["leadership_rows"], truth[year]["leadership_liquido"]) for year in TRUTH_YEARS
+    }
+
+
+def test_every_party_that_an_office_is_named_after_is_found(star: duckdb.DuckDBPyConnection) -> None:
+    query = """
+        SELECT count(*) FROM star_dim_deputies
+        WHERE payer_kind = 'leadership' AND party_label = 'SEM PARTIDO ASSOCIADO'
+            AND NOT regexp_matches(upper(deputy_name), '^LID(MIN|[.])')
+    """
+    assert star.execute(query).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("reference", fct_expenses.TABLE.references, ids=lambda reference: reference.column)
+def test_a_key_leads_to_one_member(star: duckdb.DuckDBPyConnection, reference: Reference) -> None:
+    column, dimension = reference.column, f"star_{reference.table}"
+    lost = star.execute(f"SELECT count(*) FROM star_fct_expenses ANTI JOIN {dimension} USING ({column})").fetchone()
+    shared = star.execute(f"SELECT count(*) - count(DISTINCT {column}) FROM {dimension}").fetchone()
+    assert (lost, shared) == ((0,), (0,))
+
+
+def test_a_key_is_of_one_row_whichever_source_it_is_from(star: duckdb.DuckDBPyConnection) -> None:
+    found = star.execute("SELECT count(*) - count(DISTINCT expense_key) FROM star_fct_expenses").fetchone()
+    assert found == (0,)
 
 
 def test_no_row_was_rejected(lake: Lake) -> None:
@@ -138,14 +181,14 @@ def test_no_row_was_rejected(lake: Lake) -> None:
 
 
 def test_each_year_comes_from_one_source_the_house_where_it_has_the_year(star: duckdb.DuckDBPyConnection) -> None:
-    found = figures(star, "SELECT year, list_sort(list(DISTINCT source_code)) FROM star_fct_expenses GROUP BY ALL")
+    found = figures_of(star, "SELECT year, list_sort(list(DISTINCT source_code)) FROM star_fct_expenses GROUP BY ALL")
     house, kaggle = ([source.CSV.source_code] for source in (chamber_expenses, kaggle_reimbursements))
     assert found == {str(year): (house,) for year in (*TRUTH_YEARS, *OTHER_YEARS)} | {"2017": (kaggle,)}
 
 
 def test_no_supplier_of_the_house_has_an_invalid_id(star: duckdb.DuckDBPyConnection) -> None:
     query = "SELECT supplier_id_kind, count(*) FROM staging_stg_chamber_expenses GROUP BY ALL"
-    assert set(figures(star, query)) == {"cnpj", "cpf", "functional", "none"}
+    assert set(figures_of(star, query)) == {"cnpj", "cpf", "functional", "none"}
 
 
 # Privacy

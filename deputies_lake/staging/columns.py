@@ -1,9 +1,30 @@
-"""Columns that the sources' staging tables share, declared once: category, supplier, place in the file.
+"""Columns that the sources' staging tables share, declared once: payer, category, supplier, place in the file.
 
 Each names the raw columns it comes from, which differ. A column that one source alone has belongs in its own file.
 """
 
 from deputies_lake.contracts import Column
+
+
+def payer_columns(raw: str, published_name: str, *told_by: str) -> tuple[Column, ...]:
+    """`deputy_name` and `is_leadership`, which the columns `told_by` tell."""
+    return (
+        Column(
+            name="deputy_name",
+            pt="nome parlamentar, ou da liderança",
+            en="parliamentary name, or the leadership office's",
+            source=(f"{raw}.{published_name}",),
+            published=published_name,
+            example="Fulana De Tal",
+        ),
+        Column(
+            name="is_leadership",
+            type="boolean",
+            pt="a cota é de uma liderança, não de um deputado",
+            en="the quota is a leadership office's, not a deputy's",
+            source=tuple(f"{raw}.{column}" for column in told_by),
+        ),
+    )
 
 
 def category_columns(

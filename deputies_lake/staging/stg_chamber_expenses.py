@@ -16,7 +16,7 @@ from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw.chamber_expenses import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
-from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
+from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import with_row_key
 from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
@@ -96,21 +96,7 @@ TABLE: Final = Table(
             en="the number in the House's register and API; null for leadership offices",
             example="178957",
         ),
-        Column(
-            name="deputy_name",
-            pt="nome parlamentar, ou da liderança",
-            en="parliamentary name, or the leadership office's",
-            source=(f"{_RAW}.txNomeParlamentar",),
-            published="txNomeParlamentar",
-            example="Fulana De Tal",
-        ),
-        Column(
-            name="is_leadership",
-            type="boolean",
-            pt="a cota é de uma liderança, não de um deputado",
-            en="the quota is a leadership office's, not a deputy's",
-            source=(f"{_RAW}.ideCadastro", f"{_RAW}.txNomeParlamentar", f"{_RAW}.sgUF"),
-        ),
+        *payer_columns(_RAW, "txNomeParlamentar", "ideCadastro", "txNomeParlamentar", "sgUF"),
         _published(
             "party_label",
             "sgPartido",

@@ -13,7 +13,7 @@ from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
 from deputies_lake.raw.kaggle_reimbursements import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
-from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
+from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import with_row_key
 from deputies_lake.staging.texts import date_of, is_digits, is_leadership, looked_up, readable_amount, rejected_where
 
@@ -61,21 +61,7 @@ TABLE: Final = Table(
             published="deputy_id",
             example="1772",
         ),
-        Column(
-            name="deputy_name",
-            pt="nome parlamentar, ou da liderança",
-            en="parliamentary name, or the leadership office's",
-            source=(f"{_RAW}.deputy_name",),
-            published="deputy_name",
-            example="Fulana De Tal",
-        ),
-        Column(
-            name="is_leadership",
-            type="boolean",
-            pt="a cota é de uma liderança, não de um deputado",
-            en="the quota is a leadership office's, not a deputy's",
-            source=(f"{_RAW}.deputy_name", f"{_RAW}.state_code"),
-        ),
+        *payer_columns(_RAW, "deputy_name", "deputy_name", "state_code"),
         Column(
             name="party_label",
             pt="partido como publicado, sem brancos em volta",

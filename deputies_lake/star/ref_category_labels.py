@@ -7,6 +7,7 @@ on receipts older than itself: the code is what tells categories apart.
 from typing import Final
 
 from deputies_lake.contracts import Column, Table
+from deputies_lake.star.shipped import CONFIDENCE
 
 TABLE: Final = Table(
     layer="star",
@@ -51,12 +52,7 @@ TABLE: Final = Table(
             nullable=True,
             example="2020",
         ),
-        Column(
-            name="confidence",
-            pt="confiança: high, medium ou low",
-            en="confidence: high, medium or low",
-            example="high",
-        ),
+        CONFIDENCE,
     ),
     key=("source_code", "label"),
 )

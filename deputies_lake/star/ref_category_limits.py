@@ -7,6 +7,7 @@ Whether the act of 2026 changed them is not known: see `ref_known_gaps`.
 from typing import Final
 
 from deputies_lake.contracts import MONEY, Column, Table
+from deputies_lake.star.shipped import CONFIDENCE, NOTE, VALIDITY
 
 TABLE: Final = Table(
     layer="star",
@@ -22,21 +23,7 @@ TABLE: Final = Table(
             published="numSubCota",
             example="3",
         ),
-        Column(
-            name="valid_from",
-            type="date",
-            pt="primeiro dia de validade",
-            en="first day on which it is valid",
-            example="2016-03-01",
-        ),
-        Column(
-            name="valid_to",
-            type="date",
-            pt="último dia de validade; nulo se ainda vale",
-            en="last day on which it is valid; null where it still is",
-            nullable=True,
-            example="2023-01-31",
-        ),
+        *VALIDITY,
         Column(
             name="monthly_limit_amount",
             type=MONEY,
@@ -44,13 +31,8 @@ TABLE: Final = Table(
             en="limit of a month in BRL",
             example="6000.00",
         ),
-        Column(
-            name="confidence",
-            pt="confiança: high, medium ou low",
-            en="confidence: high, medium or low",
-            example="high",
-        ),
-        Column(name="note", pt="observação", en="note", nullable=True),
+        CONFIDENCE,
+        NOTE,
     ),
     key=("expense_category_id", "valid_from"),
 )

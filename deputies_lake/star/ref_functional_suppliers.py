@@ -7,6 +7,7 @@ leave them out of any ranking of suppliers.
 from typing import Final
 
 from deputies_lake.contracts import Column, Table
+from deputies_lake.star.shipped import CONFIDENCE
 
 TABLE: Final = Table(
     layer="star",
@@ -34,12 +35,7 @@ TABLE: Final = Table(
             en="what it stands for, in English",
             example="Official mobile phone",
         ),
-        Column(
-            name="confidence",
-            pt="confiança: high, medium ou low",
-            en="confidence: high, medium or low",
-            example="high",
-        ),
+        CONFIDENCE,
     ),
     key=("supplier_id",),
 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from deputies_lake.contracts import Column, Table
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables
-from deputies_lake.star.shipped import Row
+from deputies_lake.star.shipped import CONFIDENCE, Row
 
 RECEIPTS_ARRIVE_WITHIN: Final = timedelta(days=90)
 """Of the expense: after that the House does not reimburse it."""
@@ -77,12 +77,7 @@ TABLE: Final = Table(
             pt="o que falta ou engana, em inglês",
             en="what is missing or misleads, in English",
         ),
-        Column(
-            name="confidence",
-            pt="confiança: high, medium ou low",
-            en="confidence: high, medium or low",
-            example="high",
-        ),
+        CONFIDENCE,
     ),
     key=("gap_id",),
 )

@@ -8,6 +8,7 @@ Add-ons of office holders are not in it. What is not spent is kept within the ye
 from typing import Final
 
 from deputies_lake.contracts import MONEY, Column, Table
+from deputies_lake.star.shipped import CONFIDENCE, NOTE, VALIDITY
 
 TABLE: Final = Table(
     layer="star",
@@ -22,21 +23,7 @@ TABLE: Final = Table(
             en="the state's code",
             example="SP",
         ),
-        Column(
-            name="valid_from",
-            type="date",
-            pt="primeiro dia de validade",
-            en="first day on which it is valid",
-            example="2016-03-01",
-        ),
-        Column(
-            name="valid_to",
-            type="date",
-            pt="último dia de validade; nulo se ainda vale",
-            en="last day on which it is valid; null where it still is",
-            nullable=True,
-            example="2023-01-31",
-        ),
+        *VALIDITY,
         Column(
             name="monthly_quota_amount",
             type=MONEY,
@@ -50,13 +37,8 @@ TABLE: Final = Table(
             en="the act of the House that set it",
             example="Ato da Mesa 76/2016",
         ),
-        Column(
-            name="confidence",
-            pt="confiança: high, medium ou low",
-            en="confidence: high, medium or low",
-            example="high",
-        ),
-        Column(name="note", pt="observação", en="note", nullable=True),
+        CONFIDENCE,
+        NOTE,
     ),
     key=("state_code", "valid_from"),
 )

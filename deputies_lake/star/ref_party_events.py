@@ -7,6 +7,7 @@ Party numbers are given out again and federations are no parties: neither is her
 from typing import Final
 
 from deputies_lake.contracts import Column, Table
+from deputies_lake.star.shipped import CONFIDENCE, NOTE
 
 TABLE: Final = Table(
     layer="star",
@@ -47,13 +48,8 @@ TABLE: Final = Table(
             en="the successor's label in 2026",
             example="MDB",
         ),
-        Column(
-            name="confidence",
-            pt="confiança: high, medium ou low",
-            en="confidence: high, medium or low",
-            example="high",
-        ),
-        Column(name="note", pt="observação", en="note", nullable=True),
+        CONFIDENCE,
+        NOTE,
     ),
     key=("party_label",),
 )
