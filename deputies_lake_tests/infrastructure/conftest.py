@@ -1,6 +1,7 @@
 """An AWS account in which stacks behave as CloudFormation's do, empty before each test."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -21,8 +22,8 @@ def session() -> boto3.Session:
 @pytest.fixture
 def account(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     patch_moto()
-    # Nothing happens meanwhile: an operation goes on when it is asked about.
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    # Nothing happens meanwhile: an operation goes on when it is asked about. Other threads' sleep is their own.
+    monkeypatch.setattr("deputies_lake.infrastructure.stack.time", SimpleNamespace(sleep=lambda _: None))
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         yield

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -122,7 +123,7 @@ def test_an_interrupted_plan_leaves_nothing_behind(settings: Settings, monkeypat
         raise KeyboardInterrupt
 
     stack = Stack(settings)
-    monkeypatch.setattr("deputies_lake.infrastructure.stack.time.sleep", interrupt)
+    monkeypatch.setattr("deputies_lake.infrastructure.stack.time", SimpleNamespace(sleep=interrupt))
     with pytest.raises(KeyboardInterrupt):
         stack.plan()
     assert status() is None
