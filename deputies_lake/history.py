@@ -64,6 +64,14 @@ def version_on(lake: Lake, day: date) -> Version:
     return standing[-1]
 
 
+def before_last_change(lake: Lake, year: int, after: Version) -> Version:
+    """The last version before `after` in which the year was another; `after` itself where none is kept."""
+    files = lake.files(fct_expenses.TABLE, [year], after.snapshot_id)
+    earlier = (version for version in reversed(versions(lake)) if version.since < after.since)
+    others = (v for v in earlier if lake.files(fct_expenses.TABLE, [year], v.snapshot_id) != files)
+    return next(others, after)
+
+
 def diff(lake: Lake, year: int, before: Version, after: Version, rows_to: Path | None = None) -> Sequence[Change]:
     """What differs in a year between two versions, by category; each row that does, as CSV, where a file is given.
 

@@ -56,15 +56,13 @@ def diff(
 ) -> None:
     """Say what changed in a year's figures between two days: rows and net BRL, by category.
 
-    Without --from: what the last publication changed.
+    Without --from: what the last publication of the year changed.
     """
     from deputies_lake import history as versions
 
     with _opened(environment) as lake:
-        known = versions.versions(lake)
-        after = versions.version_on(lake, last.date()) if last else known[-1]
-        earlier = [version for version in known if version.since < after.since]
-        before = versions.version_on(lake, first.date()) if first else earlier[-1] if earlier else after
+        after = versions.version_on(lake, last.date()) if last else versions.versions(lake)[-1]
+        before = versions.version_on(lake, first.date()) if first else versions.before_last_change(lake, year, after)
         found = versions.diff(lake, year, before, after, rows_to)
         click.echo(f"{year}, from the version of {before.since:%Y-%m-%d %H:%M} to that of {after.since:%Y-%m-%d %H:%M}")
         if not found:

@@ -130,6 +130,18 @@ def test_diff_says_what_the_last_publication_changed(two_versions: Lake) -> None
     )
 
 
+def test_a_later_publication_of_another_year_is_none_of_this_one(
+    two_versions: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = typed("diff", "--year", str(YEAR)).output.splitlines()[1:]
+    commit(two_versions, fct_expenses.TABLE, [{**receipt(9, "z", "1"), "year": YEAR - 1}], [YEAR - 1])
+    third = two_versions.table(fct_expenses.TABLE).current_snapshot()
+    assert third
+    known = {**two_versions.snapshots(fct_expenses.TABLE), MONDAY + timedelta(days=3): third.snapshot_id}
+    monkeypatch.setattr(Lake, "snapshots", lambda *_: known)
+    assert typed("diff", "--year", str(YEAR)).output.splitlines()[1:] == expected
+
+
 def test_diff_between_two_days_without_a_publication_finds_nothing(two_versions: Lake) -> None:
     shown = typed("diff", "--year", str(YEAR), "--from", "2026-08-17", "--to", "2026-08-18")
     assert shown.output.splitlines()[1:] == ["Nothing changed."]

@@ -180,6 +180,10 @@ class Lake:
         kept = {snapshot.snapshot_id for snapshot in table.snapshots()}
         return {datetime.fromtimestamp(ms / 1000, UTC): snapshot for ms, snapshot in entries if snapshot in kept}
 
+    def files(self, contract: Table, years: Years = None, snapshot_id: int | None = None) -> Sequence[str]:
+        """The data files of what is published, or of an earlier snapshot. Raises `MissingTableError`."""
+        return iceberg.data_files(self._published(contract), years, snapshot_id)
+
     def rows(self, contract: Table, years: Years = None) -> list[dict[str, Any]]:
         """The published rows of a table small enough to be held; none where it was never published."""
         if not self.exists(contract):
