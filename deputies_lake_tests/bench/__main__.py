@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from deputies_lake.java import provide_java
-from deputies_lake_tests.bench import inputs, measure, report, verify
+from deputies_lake_tests.bench import inputs, measure, refresh, report, verify
 from deputies_lake_tests.bench.contenders import ALL, LAKE, Contender
 
 _SECONDS_BETWEEN_LINES: Final = 30
@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     parser.add_argument("--rows", type=int, default=3_000_000, help="rows of the input (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="0: no comparison (default %(default)s)")
+    parser.add_argument("--year-rows", type=int, default=230_000, help="rows of a restated year (default %(default)s)")
     parser.add_argument("--memory", action="store_true", help="also: the lake's memory for files of two sizes")
     parser.add_argument("--memory-rows", type=int, nargs=2, default=(1_000_000, 10_000_000), metavar="N")
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="write the page to this file too")
@@ -36,6 +37,7 @@ def main() -> None:
     sections = ["# Benchmark"]
     if given.rounds:
         sections += compare(given.rows, given.rounds)
+        sections.append(restate(given.year_rows, given.rounds))
     if given.memory:
         sections += ["## The lake's memory", report.memory({rows: run_alone(rows) for rows in given.memory_rows})]
     page = "\n\n".join([*sections, "## Measured on", report.surroundings()])
@@ -62,6 +64,11 @@ def compare(rows: int, rounds: int) -> Sequence[str]:
         report.comparison(found),
         report.steps(lake_runs),
     ]
+
+
+def restate(rows: int, rounds: int) -> str:
+    with _fresh_directory() as directory:
+        return refresh.section(rows, refresh.refresh(directory, rows, rounds, _Progress(f"{rows:,} rows of a year")))
 
 
 def run_alone(rows: int) -> measure.Usage:

@@ -273,12 +273,12 @@ def _staging_query() -> str:
     return STAGING.format(
         columns=", ".join(shared.CSV_COLUMNS),
         types=", ".join(f"{name}: 'VARCHAR'" for name in shared.CSV_COLUMNS),
-        is_cnpj=_checks("n", shared.CNPJ_WEIGHTS),
-        is_cpf=_checks("n", shared.CPF_WEIGHTS),
+        is_cnpj=check_digits("n", shared.CNPJ_WEIGHTS),
+        is_cpf=check_digits("n", shared.CPF_WEIGHTS),
     )
 
 
-def _checks(number: str, weights: Sequence[int]) -> str:
+def check_digits(number: str, weights: Sequence[int]) -> str:
     first, second = _check_digit(number, 2, weights[:-1]), _check_digit(number, 1, weights)
     return f"({first} * 10 + {second} = {number} % 100)"
 

@@ -6,8 +6,10 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from deputies_lake.sample.chamber import write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files
 from deputies_lake_tests.bench import report, verify
 from deputies_lake_tests.bench.contenders import DUCKDB
@@ -29,6 +31,16 @@ def test_duckdb_finds_what_was_drawn(tmp_path: Path) -> None:
     subprocess.run(DUCKDB.command(sample.reimbursements, output), check=True)
     expected = {year: (rows, Decimal(sample.total_by_year[year])) for year, rows in sample.rows_by_year.items()}
     assert verify.figures(DUCKDB, output) == expected
+
+
+def test_duckdb_finds_what_was_drawn_for_a_year_of_the_house(tmp_path: Path) -> None:
+    drawn = write_chamber_files(tmp_path, years=[2022], rows_per_year=3_000).by_year[2022]
+    output = tmp_path / "tables"
+    command = [sys.executable, "-m", "deputies_lake_tests.bench.house_year"]
+    subprocess.run([*command, "--input", str(drawn.path), "--output", str(output)], check=True)
+    with duckdb.connect() as connection:
+        fact = connection.read_parquet(str(output / "fct_expenses.parquet"))
+        assert fact.aggregate("count(*), sum(net_amount)").fetchone() == (drawn.total.rows, drawn.total.net)
 
 
 def test_measure_counts_processes_that_outlive_the_command(tmp_path: Path) -> None:

@@ -61,15 +61,15 @@ def differences(contender: Contender, output: Path, lake_output: Path) -> list[s
             ours = _view(connection, LAKE, lake_output, table)
             columns = set(connection.view(ours).columns) - LEFT_OUT
             if not contender.keys_as_lake:
-                columns -= _hashed(table)
+                columns -= hashed(table)
             if missing := sorted(columns - set(connection.view(theirs).columns)):
                 found.append(f"{table.name} lacks {', '.join(missing)}")
-            elif odd := _odd_columns(connection, theirs, ours, sorted(columns)):
+            elif odd := odd_columns(connection, theirs, ours, sorted(columns)):
                 found.append(f"{table.name} differs in {', '.join(odd)}")
     return found
 
 
-def _hashed(table: Table) -> set[str]:
+def hashed(table: Table) -> set[str]:
     return {*table.key, *(reference.column for reference in table.references)} - {"date_key"}
 
 
@@ -82,9 +82,7 @@ def _view(connection: duckdb.DuckDBPyConnection, contender: Contender, output: P
     return name
 
 
-def _odd_columns(
-    connection: duckdb.DuckDBPyConnection, theirs: str, ours: str, columns: Sequence[str]
-) -> Sequence[str]:
+def odd_columns(connection: duckdb.DuckDBPyConnection, theirs: str, ours: str, columns: Sequence[str]) -> Sequence[str]:
     def differ(compared: Sequence[str]) -> bool:
         return _fingerprint(connection, theirs, compared) != _fingerprint(connection, ours, compared)
 
