@@ -21,7 +21,7 @@ test: $(VENV)/installed-dev ## Lint, check types and run all tests
 ##@ Work with the lake
 
 dev: $(VENV)/installed ## Open Dagster's UI on http://localhost:3000
-	@mkdir -p lake/dagster && DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)/lake/dagster}" $(BIN)/dagster dev
+	@DAGSTER_HOME="$$($(BIN)/python -c 'from deputies_lake.environments import provide_dagster_home as home; print(home())')" $(BIN)/dagster dev
 
 validate: $(VENV)/installed ## Load the definitions of every environment, without a network
 	@for environment in local staging prod; do \

@@ -32,10 +32,13 @@ from deputies_lake.fetch_command import fetch
 from deputies_lake.history_commands import accept, diff, history
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
+from deputies_lake.maintenance_command import maintain
 from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake.raw.archive import LandingZone
+from deputies_lake.reading_commands import export, query
 from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files
+from deputies_lake.status_commands import status
 
 _SAMPLE_ROWS = 100_000
 # Kaggle's file ends with 2017.
@@ -50,9 +53,13 @@ def main() -> None:
 main.add_command(accept)
 main.add_command(cluster)
 main.add_command(diff)
+main.add_command(export)
 main.add_command(fetch)
 main.add_command(history)
 main.add_command(infra)
+main.add_command(maintain)
+main.add_command(status)
+main.add_command(query)
 
 _into = click.option(
     "--to",
@@ -130,12 +137,23 @@ def demo(landing: Path | None, rows: int) -> None:
     for warning in outcome.warnings:
         click.echo(f"  {warning}")
     _heading("Where things are")
-    click.echo(f"  tables    {settings.warehouse}\n  archive   {settings.archive}\n  runs      {home}")
+    places = {
+        "dashboard": f"{settings.published}/dashboard.html",
+        "dictionary": f"{settings.published}/dictionary.html",
+        "DuckDB": f"{settings.published}/lake.duckdb",
+        "tables": settings.warehouse,
+        "archive": settings.archive,
+        "runs": home,
+    }
+    for what, place in places.items():
+        click.echo(f"  {what:<12}{place}")
     _heading("Next")
     exports = {DAGSTER_HOME: str(home), HOME: settings.home, LANDING: settings.landing, CHAMBER_URL: "none"}
     for variable, value in exports.items():
         click.echo(f"  export {variable}={shlex.quote(value)}")
-    click.echo(f"  {Path(sys.executable).parent / 'dagster'} dev     # the asset graph: http://localhost:3000")
+    scripts = Path(sys.executable).parent
+    click.echo(f"  {scripts / 'deputies-lake'} query --question 2    # who spent most in each year")
+    click.echo(f"  {scripts / 'dagster'} dev    # the asset graph: http://localhost:3000")
 
 
 @main.command()

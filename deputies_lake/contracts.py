@@ -12,7 +12,9 @@ from typing import Final
 LAYERS: Final = ("raw", "staging", "star", "serving")
 
 MONEY: Final = "decimal(14,2)"
-TYPES: Final = frozenset({"string", "int", "bigint", "boolean", "date", "timestamp_ntz", MONEY})
+SHARE: Final = "decimal(9,6)"
+"""A part of one, or how many times a limit: 0.25 is a quarter."""
+TYPES: Final = frozenset({"string", "int", "bigint", "boolean", "date", "timestamp_ntz", MONEY, SHARE})
 
 YEAR: Final = "year"
 """The one partition column: the quota year (`numAno`), never the year in which a receipt was issued."""
@@ -62,12 +64,14 @@ class Reference:
 class Totals:
     """What is counted and summed, and by what, to prove that no row and no cent was lost on the way.
 
-    `amount` is the sum that people ask for; those in `also` are proven with it.
+    `amount` is the sum that people ask for; those in `also` are proven with it. `rows` is the column that counts the
+    rows of the step before; where there is none, each row is one.
     """
 
     by: tuple[str, ...]
     amount: str
     also: tuple[str, ...] = ()
+    rows: str | None = None
 
     @property
     def amounts(self) -> tuple[str, ...]:
@@ -98,7 +102,7 @@ class Table:
         known = set(names)
         mentioned = {*self.key, *(r.column for r in self.references)}
         if self.totals:
-            mentioned |= {*self.totals.by, *self.totals.amounts}
+            mentioned |= {*self.totals.by, *self.totals.amounts, *filter(None, [self.totals.rows])}
         if self.partitioned:
             mentioned.add(YEAR)
         if self.layer not in LAYERS:

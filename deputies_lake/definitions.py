@@ -8,8 +8,13 @@ from typing import Final
 
 import dagster as dg
 
+from deputies_lake.automation.alerts import alert_definitions
 from deputies_lake.automation.clusters import cluster_definitions
+from deputies_lake.automation.freshness import with_deadline
 from deputies_lake.automation.jobs import JOBS
+from deputies_lake.automation.landing import landing_definitions
+from deputies_lake.automation.maintenance import maintenance_definitions
+from deputies_lake.automation.schedules import schedule_definitions
 from deputies_lake.environments import load_settings
 from deputies_lake.progress import progress_logger
 from deputies_lake.raw import assets as raw
@@ -18,6 +23,7 @@ from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
+from deputies_lake.serving import assets as serving
 from deputies_lake.staging import assets as staging
 from deputies_lake.star import assets as star
 
@@ -26,7 +32,7 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
     """The same assets in every environment; only the resources differ."""
     settings = load_settings(environment)
     lake = dg.Definitions(
-        assets=dg.load_assets_from_modules([raw, staging, star]),
+        assets=with_deadline(dg.load_assets_from_modules([raw, staging, star, serving])),
         jobs=JOBS,
         resources={
             "lake": LakeResource.of(settings),
@@ -39,7 +45,14 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
         # One process for the whole run: its steps share one Spark session.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(lake, cluster_definitions(settings))
+    return dg.Definitions.merge(
+        lake,
+        landing_definitions(settings),
+        schedule_definitions(settings),
+        maintenance_definitions(settings),
+        cluster_definitions(settings),
+        alert_definitions(settings),
+    )
 
 
 defs: Final = build_definitions()

@@ -7,11 +7,12 @@ The settings' environment variables are read here and nowhere else (the linter s
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 
 class Environment(StrEnum):
@@ -29,6 +30,7 @@ HOME: Final = "DEPUTIES_LAKE_HOME"
 LANDING: Final = "DEPUTIES_LAKE_LANDING"
 CHAMBER_URL: Final = "DEPUTIES_LAKE_CHAMBER_URL"
 REBUILD: Final = "DEPUTIES_LAKE_REBUILD"
+KEEP_DAYS: Final = "DEPUTIES_LAKE_KEEP_DAYS"
 BUCKETS: Final = "DEPUTIES_LAKE_BUCKETS"
 REGION: Final = "AWS_REGION"
 ENDPOINT: Final = "AWS_ENDPOINT_URL"
@@ -39,6 +41,11 @@ MAX_UNITS: Final = "DEPUTIES_LAKE_MAX_UNITS"
 POLL_SECONDS: Final = "DEPUTIES_LAKE_POLL_SECONDS"
 CPF_KEY: Final = "DEPUTIES_LAKE_CPF_KEY"
 SPARK_MEMORY: Final = "DEPUTIES_LAKE_SPARK_MEMORY"
+ALERT_SLACK: Final = "DEPUTIES_LAKE_ALERT_SLACK"
+ALERT_WEBHOOK: Final = "DEPUTIES_LAKE_ALERT_WEBHOOK"
+ALERT_EMAIL: Final = "DEPUTIES_LAKE_ALERT_EMAIL"
+ALERT_SENDER: Final = "DEPUTIES_LAKE_ALERT_SENDER"
+ALERT_SMTP: Final = "DEPUTIES_LAKE_ALERT_SMTP"
 DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 VARIABLES: Final[Mapping[str, str]] = {
@@ -47,6 +54,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
     CHAMBER_URL: "where the House publishes its files, or none to put them there by hand; the House's site unless set",
     REBUILD: "all: compute what was asked for even where neither its input nor the code has changed since",
+    KEEP_DAYS: "for how many days a replaced version of a table can still be read, as `diff` does; 90 unless set",
     ACCOUNT: "staging, prod: the AWS account, 12 digits; nothing is made or removed in any other, nor without it",
     REGION: "staging, prod: the AWS region; sa-east-1 unless set",
     ENDPOINT: "staging, prod: where an emulated AWS listens; AWS itself unless set",
@@ -57,10 +65,30 @@ VARIABLES: Final[Mapping[str, str]] = {
     POLL_SECONDS: "staging, prod: how often a run asks EMR about its step; 15 unless set",
     CPF_KEY: "local: the secret that hides the tax ids of private persons; elsewhere it is in Secrets Manager",
     SPARK_MEMORY: "local: heap of the Spark driver; 1g unless set",
+    ALERT_SLACK: "a secret: the address of a Slack channel's incoming webhook, for alerts; none unless set",
+    ALERT_WEBHOOK: "a secret: an address that takes alerts as JSON; none unless set",
+    ALERT_EMAIL: "e-mail addresses for alerts, with commas; none unless set",
+    ALERT_SENDER: "whom e-mail alerts come from; the first address of those they go to unless set",
+    ALERT_SMTP: "a secret: who sends e-mail, smtps://user:password@host or, with STARTTLS, smtp://user:password@host",
 }
 
+SECRETS: Final = frozenset({CPF_KEY, ALERT_SLACK, ALERT_WEBHOOK, ALERT_SMTP})
+"""The variables whose values nobody is to read: not in a log, not on a screen."""
+
 # What a cluster must know to come to the same settings. The environment itself is always told.
-_FORWARDED: Final = (LANDING, CHAMBER_URL, REBUILD, ACCOUNT, REGION, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS)
+_FORWARDED: Final = (
+    LANDING,
+    CHAMBER_URL,
+    REBUILD,
+    KEEP_DAYS,
+    ACCOUNT,
+    REGION,
+    BUCKETS,
+    OWNER,
+    SUBNETS,
+    MAX_UNITS,
+    POLL_SECONDS,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,13 +180,24 @@ class AwsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertSettings:
+    """Where alerts go besides the log; nowhere unless set. What is not shown is secret."""
+
+    slack: str | None = field(default=None, repr=False)
+    webhook: str | None = field(default=None, repr=False)
+    smtp: str | None = field(default=None, repr=False)
+    email: tuple[str, ...] = ()
+    sender: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that differs between environments, resolved.
 
-    `warehouse`, `archive` and `landing` are S3 URIs or absolute paths; `home` is the local lake's directory, `aws` is
-    there where the lake is in AWS. `chamber_url` is None where nothing is fetched, `rebuild` where what
-    has not changed is computed all the same. `variables`, set elsewhere, give the
-    same settings there; no secret is in them.
+    `warehouse`, `archive`, `landing` and `published`, where files for readers go, are S3 URIs or absolute paths; `home`
+    is the local lake's directory, `aws` is there where the lake is in AWS. `chamber_url` is None where nothing is fetched, `rebuild` where what
+    has not changed is computed all the same, `keep_days` for how long replaced versions stay. `variables`, set
+    elsewhere, give the same settings there; no secret is in them.
     """
 
     environment: Environment
@@ -166,11 +205,14 @@ class Settings:
     warehouse: str
     archive: str
     landing: str
+    published: str
     chamber_url: str | None
     rebuild: bool
+    keep_days: int
     spark: Mapping[str, str]
     variables: Mapping[str, str]
     aws: AwsSettings | None
+    alerts: AlertSettings
     cpf_key: str | None = field(repr=False)
 
 
@@ -248,11 +290,14 @@ def _local(given: Mapping[str, str]) -> Settings:
         warehouse=str(home / "warehouse"),
         archive=str(home / "archive"),
         landing=landing,
+        published=str(home / "published"),
         chamber_url=_chamber_url(given),
         rebuild=_rebuild(given),
+        keep_days=int(_number(given, KEEP_DAYS, 90, least=1)),
         spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
         variables={ENVIRONMENT: Environment.LOCAL.value},
         aws=None,
+        alerts=_alerts(given),
         cpf_key=given.get(CPF_KEY) or _LOCAL_CPF_KEY,
     )
 
@@ -287,14 +332,17 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
         warehouse=f"s3://{aws.lake_bucket}",
         archive=f"s3://{aws.raw_bucket}/archive",
         landing=given.get(LANDING) or f"s3://{aws.landing_bucket}",
+        published=f"s3://{aws.lake_bucket}/published",
         chamber_url=_chamber_url(given),
         rebuild=_rebuild(given),
+        keep_days=int(_number(given, KEEP_DAYS, 90, least=1)),
         spark={**_SPARK, **_CLUSTER_SPARK},
         variables={
             ENVIRONMENT: environment.value,
             **{variable: given[variable] for variable in _FORWARDED if given.get(variable)},
         },
         aws=aws,
+        alerts=_alerts(given),
         cpf_key=None,
     )
 
@@ -306,6 +354,27 @@ def _chamber_url(given: Mapping[str, str]) -> str | None:
     if not url.startswith(("https://", "http://")):
         raise SettingsError(f"{CHAMBER_URL}={url!r} is no address: let it begin with https://, or set it to none")
     return url.rstrip("/")
+
+
+def _alerts(given: Mapping[str, str]) -> AlertSettings:
+    email = tuple(filter(None, given.get(ALERT_EMAIL, "").replace(" ", "").split(",")))
+    if email and not given.get(ALERT_SMTP):
+        raise SettingsError(f"{ALERT_EMAIL} is set, but not who sends e-mail: set {ALERT_SMTP}, too")
+    return AlertSettings(
+        slack=_address(given, ALERT_SLACK, "https", "http"),
+        webhook=_address(given, ALERT_WEBHOOK, "https", "http"),
+        smtp=_address(given, ALERT_SMTP, "smtps", "smtp"),
+        email=email,
+        sender=given.get(ALERT_SENDER) or next(iter(email), ""),
+    )
+
+
+def _address(given: Mapping[str, str], variable: str, *schemes: str) -> str | None:
+    """The address itself is secret, so it is not repeated where it is wrong."""
+    address = given.get(variable) or None
+    if address and not (address.startswith(tuple(f"{scheme}://" for scheme in schemes)) and urlsplit(address).hostname):
+        raise SettingsError(f"{variable} is no address: let it begin with {schemes[0]}://, or leave it unset")
+    return address
 
 
 def _rebuild(given: Mapping[str, str]) -> bool:
@@ -338,14 +407,24 @@ def fetch_nothing() -> None:
     os.environ[CHAMBER_URL] = "none"
 
 
+def values(variables: Iterable[str]) -> Mapping[str, str]:
+    """Those of these variables that are set. What is secret comes as it is: show it to nobody."""
+    return {variable: value for variable in variables if (value := os.environ.get(variable))}
+
+
 def provide_dagster_home() -> Path:
-    """Where Dagster keeps its runs: the directory that is set, else one inside the local lake, made if missing."""
-    if given := os.environ.get(DAGSTER_HOME):
-        return Path(given)
-    home = Path(load_settings(Environment.LOCAL).home or ".") / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8")
+    """Where Dagster keeps its runs: the directory that is set, else one inside the local lake, made if missing.
+
+    That one is given the instance's configuration, `automation/laptop.yaml`, anew each time, unless a person has taken
+    it over.
+    """
+    own = Path(load_settings(Environment.LOCAL).home or ".") / "dagster"
+    home = Path(os.environ.get(DAGSTER_HOME) or own)
+    if home.absolute() == own:
+        home.mkdir(parents=True, exist_ok=True)
+        shipped = (Path(__file__).parent / "automation" / "laptop.yaml").read_text(encoding="utf-8")
+        configuration = home / "dagster.yaml"
+        if not configuration.exists() or configuration.read_text(encoding="utf-8").startswith(shipped.splitlines()[0]):
+            configuration.write_text(shipped, encoding="utf-8")
     os.environ[DAGSTER_HOME] = str(home)
     return home

@@ -4,6 +4,7 @@ A year is the unit of publication, replacement and backfill. Other partitionings
 a year means: see `quota_years.py`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import dagster as dg
@@ -15,3 +16,8 @@ from deputies_lake.quota_years import FIRST_YEAR, TIMEZONE
 reimbursement_years: Final = dg.TimeWindowPartitionsDefinition(
     start=str(FIRST_YEAR), fmt="%Y", cron_schedule="0 0 1 1 *", end_offset=1, timezone=TIMEZONE
 )
+
+
+def range_tags(first: int, last: int) -> Mapping[str, str]:
+    """The tags that make one run of the years from `first` to `last`, as `--partition-range` sets them."""
+    return {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}

@@ -62,9 +62,8 @@ def open_asset_graph(browser: Chrome, url: str, titles: Collection[str]) -> None
     missing = {*titles}
 
     def were_shown(_: Chrome) -> bool:
-        shown = _titles(browser)
-        missing.difference_update(shown)
-        if missing and shown:
+        missing.difference_update(_titles(browser))
+        if missing:
             # What is out of view is not drawn at all.
             browser.find_element(By.XPATH, "//*[@aria-label='zoom_out']").click()
         return not missing

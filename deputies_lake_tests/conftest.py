@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from deputies_lake.environments import load_settings
 from deputies_lake.java import provide_class_archive, provide_java
 from deputies_lake.raw import kaggle_reimbursements
+from deputies_lake_tests.as_typed import COMPILED_IN_HASTE
 from deputies_lake_tests.staging import raw_rows
 
 
@@ -24,8 +25,14 @@ def spark() -> Iterator[SparkSession]:
     """One session for all tests, with the settings of the local lake."""
     provide_java()
     provide_class_archive()
-    small = {"spark.master": "local[2]", "spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
-    session = SparkSession.builder.config(map={**load_settings("local", {}).spark, **small}).getOrCreate()
+    local = load_settings("local", {}).spark
+    small = {
+        "spark.master": "local[2]",
+        "spark.driver.memory": "1g",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.driver.extraJavaOptions": f"{local['spark.driver.extraJavaOptions']} {COMPILED_IN_HASTE}",
+    }
+    session = SparkSession.builder.config(map={**local, **small}).getOrCreate()
     yield session
     session.stop()
 

@@ -16,6 +16,8 @@ from deputies_lake.definitions import build_definitions
 from deputies_lake.environments import VARIABLES, Environment
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.serving import assets as serving
+from deputies_lake.serving import data_dictionary, publications, readiness
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.star import (
     dim_dates,
@@ -44,6 +46,8 @@ REFERENCE_TABLES = (
     ref_known_gaps,
 )
 
+MARTS = tuple(serving._MARTS)
+
 CONTRACTS: Mapping[dg.AssetKey, Table] = {
     dg.AssetKey([module.TABLE.layer, module.TABLE.name]): module.TABLE
     for module in (
@@ -65,10 +69,18 @@ CONTRACTS: Mapping[dg.AssetKey, Table] = {
         *REFERENCE_TABLES,
         fct_expenses,
         fct_expense_changes,
+        publications,
+        data_dictionary,
+        readiness,
     )
-}
+} | {dg.AssetKey([mart.layer, mart.name]): mart for mart in MARTS}
+
+# Assets that are no tables: a file, and what only has a deadline.
+FILES = {dg.AssetKey(["serving", "duckdb_file"])}
+DEADLINES = {dg.AssetKey(["serving", "todays_figures"])}
 
 BY_YEAR = {
+    *(f"serving/{mart.name}" for mart in MARTS),
     "raw/chamber_expenses",
     "raw/file_versions",
     "staging/stg_kaggle_reimbursements",
@@ -101,9 +113,25 @@ WITHOUT_LINEAGE = {
     "star/dim_document_types.name_en",
     "staging/stg_chamber_expenses.source_file",
     *(f"star/{module.TABLE.name}.*" for module in REFERENCE_TABLES),
+    # Computed from no column: moments, a law, texts.
+    "serving/publications.published_at",
+    "serving/data_dictionary.*",
+    *(f"serving/readiness.{column}" for column in ("is_in_time", "ready_at", "made_at")),
+    "serving/mart_first_digits.expected_share",
+    *(f"serving/mart_points_of_attention.{column}" for column in ("point_id", "point_kind", "text_pt", "text_en")),
 }
 
-JOBS = {"lake", "raw", "expenses"}
+JOBS = {
+    "lake",
+    "raw",
+    "expenses",
+    "typed_rows",
+    "figures",
+    "from_chamber_expenses",
+    "from_kaggle_reimbursements",
+    "from_kaggle_refunds",
+    "maintain_tables",
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -175,7 +203,7 @@ def test_loading_definitions_makes_no_file(environment: Environment) -> None:
 
 
 def test_the_assets_are_the_same_in_every_environment(definitions: dg.Definitions) -> None:
-    assert {spec.key for spec in definitions.resolve_all_asset_specs()} == set(CONTRACTS)
+    assert {spec.key for spec in definitions.resolve_all_asset_specs()} == set(CONTRACTS) | FILES | DEADLINES
 
 
 def test_the_jobs_are_the_same_in_every_environment_but_for_the_end_of_clusters(
@@ -224,8 +252,13 @@ def test_an_unknown_environment_does_not_load() -> None:
 
 
 def test_a_step_is_tried_again_and_waits_for_its_turn_on_the_cluster(definitions: dg.Definitions) -> None:
-    steps = [asset.op for asset in definitions.resolve_asset_graph().assets_defs]
-    assert {(step.retry_policy.max_retries if step.retry_policy else 0, step.pool) for step in steps} == {(2, "emr")}
+    assets = [asset for asset in definitions.resolve_asset_graph().assets_defs if asset.is_executable]
+    steps = {asset.op: "pyspark_step_launcher" in asset.required_resource_keys for asset in assets}
+    found = {
+        (step.retry_policy.max_retries if step.retry_policy else 0, step.pool, is_launched)
+        for step, is_launched in steps.items()
+    }
+    assert found == {(2, "emr", True), (2, None, False)}
 
 
 def test_an_asset_is_grouped_by_its_layer(spec: dg.AssetSpec, contract: Table) -> None:
@@ -238,7 +271,8 @@ def test_an_asset_has_an_owner(spec: dg.AssetSpec) -> None:
 
 def test_an_asset_says_how_it_is_kept_and_computed(spec: dg.AssetSpec, contract: Table) -> None:
     is_from_csv = contract.layer == "raw" or contract.name.startswith("ref_")
-    assert spec.kinds == {"iceberg", "csv" if is_from_csv else "pyspark"}
+    is_small = contract in (publications.TABLE, data_dictionary.TABLE, readiness.TABLE)
+    assert spec.kinds == {"iceberg"} | (set() if is_small else {"csv" if is_from_csv else "pyspark"})
 
 
 def test_an_asset_is_described_in_both_languages_with_its_grain(spec: dg.AssetSpec, contract: Table) -> None:
@@ -297,6 +331,8 @@ def test_an_asset_depends_on_tables_of_the_layers_before(spec: dg.AssetSpec, con
     layers = {dep.asset_key.path[0] for dep in spec.deps}
     # The fact's keys must have their members: it comes after the dimensions of its own layer.
     allowed = order[: order.index(contract.layer)] + (["star"] if contract.name.startswith("fct_") else [])
+    # It measures when the marts were there.
+    allowed += ["serving"] if contract == readiness.TABLE else []
     assert layers <= set(allowed)
 
 
@@ -347,11 +383,18 @@ def test_a_range_of_years_is_one_run(contract: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "layers"), [("lake", {"raw", "staging", "star"}), ("raw", {"raw"}), ("expenses", {"staging", "star"})]
+    ("job", "layers"),
+    [
+        ("lake", {"raw", "staging", "star", "serving"}),
+        ("raw", {"raw"}),
+        ("expenses", {"staging", "star", "serving"}),
+        ("typed_rows", {"staging"}),
+        ("figures", {"star", "serving"}),
+    ],
 )
 def test_a_job_is_of_its_layers_assets(job: str, layers: set[str]) -> None:
     selected = build_definitions("local").resolve_job_def(job).asset_layer.executable_asset_keys
-    assert selected == {key for key in CONTRACTS if key.path[0] in layers}
+    assert selected == {key for key in (*CONTRACTS, *FILES) if key.path[0] in layers}
 
 
 @pytest.mark.parametrize("job", sorted(JOBS))

@@ -8,12 +8,18 @@ import pytest
 
 from deputies_lake.environments import (
     ACCOUNT,
+    ALERT_EMAIL,
+    ALERT_SENDER,
+    ALERT_SLACK,
+    ALERT_SMTP,
+    ALERT_WEBHOOK,
     BUCKETS,
     CHAMBER_URL,
     CPF_KEY,
     ENDPOINT,
     ENVIRONMENT,
     HOME,
+    KEEP_DAYS,
     LANDING,
     MAX_UNITS,
     OWNER,
@@ -23,6 +29,7 @@ from deputies_lake.environments import (
     SPARK_MEMORY,
     SUBNETS,
     VARIABLES,
+    AlertSettings,
     AwsSettings,
     Environment,
     Settings,
@@ -75,7 +82,8 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 
 def test_every_variable_that_is_read_is_documented() -> None:
     aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
-    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, REBUILD, CPF_KEY, SPARK_MEMORY, *aws}
+    alerts = {ALERT_SLACK, ALERT_WEBHOOK, ALERT_EMAIL, ALERT_SENDER, ALERT_SMTP}
+    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, REBUILD, KEEP_DAYS, CPF_KEY, SPARK_MEMORY, *aws, *alerts}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
 
 
@@ -333,3 +341,49 @@ def test_what_has_not_changed_is_computed_again_only_if_asked_for() -> None:
     assert load_settings("staging", {REBUILD: "all"}).variables[REBUILD] == "all"
     with pytest.raises(SettingsError, match="DEPUTIES_LAKE_REBUILD='yes' makes no sense: set it to all"):
         load_settings("local", {REBUILD: "yes"})
+
+
+def test_replaced_versions_stay_for_as_long_as_is_said_on_clusters_too() -> None:
+    assert [load_settings("local", given).keep_days for given in ({}, {KEEP_DAYS: "30"})] == [90, 30]
+    assert load_settings("staging", {KEEP_DAYS: "30"}).variables[KEEP_DAYS] == "30"
+    with pytest.raises(SettingsError, match="DEPUTIES_LAKE_KEEP_DAYS='0' makes no sense: set it to a number from 1"):
+        load_settings("local", {KEEP_DAYS: "0"})
+
+
+# where alerts go
+
+TARGETS = {
+    ALERT_SLACK: "https://hooks.example/T0/SECRET",
+    ALERT_WEBHOOK: "https://alerts.example/SECRET",
+    ALERT_SMTP: "smtps://ana:SECRET@mail.example",
+    ALERT_EMAIL: "ana@example.org, bia@example.org",
+}
+
+
+def test_alerts_go_nowhere_but_to_the_log_unless_that_is_set() -> None:
+    assert load_settings("prod", {}).alerts == AlertSettings()
+
+
+def test_alerts_by_e_mail_come_from_whom_they_go_to_unless_that_is_set() -> None:
+    alerts = [load_settings("prod", given).alerts for given in (TARGETS, {**TARGETS, ALERT_SENDER: "lake@example.org"})]
+    assert [one.sender for one in alerts] == ["ana@example.org", "lake@example.org"]
+    assert alerts[0].email == ("ana@example.org", "bia@example.org")
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_the_addresses_of_alerts_are_shown_to_nobody_and_not_passed_to_clusters(environment: str) -> None:
+    settings = load_settings(environment, TARGETS)
+    assert settings.alerts.slack == TARGETS[ALERT_SLACK]
+    assert "SECRET" not in f"{settings!r} {settings.variables}"
+
+
+@pytest.mark.parametrize("variable", [ALERT_SLACK, ALERT_WEBHOOK, ALERT_SMTP])
+def test_a_wrong_address_is_refused_without_being_repeated(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is no address: let it begin with") as refusal:
+        load_settings("local", {variable: "hooks.example/SECRET"})
+    assert "SECRET" not in str(refusal.value)
+
+
+def test_e_mail_needs_somebody_who_sends_it() -> None:
+    with pytest.raises(SettingsError, match=f"set {ALERT_SMTP}, too"):
+        load_settings("local", {ALERT_EMAIL: "ana@example.org"})

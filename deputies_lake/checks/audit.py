@@ -158,5 +158,6 @@ def sums(connection: duckdb.DuckDBPyConnection, view: str, totals: Totals) -> Su
     """Rows and amounts of a view by the groups of `totals`, its `also` included."""
     by = ", ".join(totals.by)
     amounts = ", ".join(f"sum({amount})" for amount in totals.amounts)
-    query = f"SELECT {by}, count(*), {amounts} FROM {view} GROUP BY {by}"
+    rows = f"sum({totals.rows})" if totals.rows else "count(*)"
+    query = f"SELECT {by}, {rows}, {amounts} FROM {view} GROUP BY {by}"
     return Sums.of(connection.sql(query).fetchall(), others=len(totals.also))

@@ -7,8 +7,10 @@ from collections import Counter
 
 import click
 
+from deputies_lake.aws import require_account
 from deputies_lake.aws_commands import environment_option, explained
 from deputies_lake.environments import AwsSettings
+from deputies_lake.infrastructure.readers import put_questions, redshift_schemas
 from deputies_lake.infrastructure.stack import Change, Stack
 
 
@@ -44,6 +46,22 @@ def up(environment: str | None) -> None:
         for name, value in stack.outputs().items():
             click.echo(f"  {name:<24} {value}")
         click.echo("Done." if changed else "Nothing to change.")
+
+
+@infra.command()
+@environment_option
+def readers(environment: str | None) -> None:
+    """Have the ready-made questions in Athena, and say what opens the lake in Redshift."""
+    # No other verb needs them.
+    from deputies_lake.serving.questions import QUESTIONS
+
+    with explained(environment) as (_, aws):
+        done = Counter(put_questions(aws, QUESTIONS).values())
+        _place(aws)
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.items()))
+        click.echo(f"Saved queries of the workgroup {aws.stack}: {counts}")
+        click.echo("In Redshift, once the reader role is attached to it:\n")
+        click.echo(redshift_schemas(aws, require_account(aws)))
 
 
 @infra.command()

@@ -33,6 +33,11 @@ class LandedFile:
     size: int
     modified: str
 
+    @property
+    def mark(self) -> str:
+        """Another one whenever the file was written, by what can be known of it without reading it."""
+        return hashlib.sha256(f"{self.name}\0{self.size}\0{self.modified}".encode()).hexdigest()[:12]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -74,7 +79,7 @@ class LandingZone:
 
     def __init__(self, location: str, region: str | None = None) -> None:
         self.location = location
-        self.filesystem, self._root = _open(location, region)
+        self.filesystem, self._root = open_location(location, region)
 
     def path(self, name: str) -> str:
         """Where a file of the zone is, for `filesystem`."""
@@ -85,9 +90,13 @@ class LandingZone:
         for name in source.file_names:
             info = self.filesystem.get_file_info(self.path(name))
             if info.type == pafs.FileType.File:
-                modified = info.mtime.astimezone(UTC).isoformat() if info.mtime else ""
-                return LandedFile(name, info.path, info.size, modified)
+                return _landed(info)
         return None
+
+    def files(self) -> list[LandedFile]:
+        """All files of the zone, those in its folders left out; none where there is no such place yet."""
+        found = self.filesystem.get_file_info(pafs.FileSelector(self._root, allow_not_found=True))
+        return sorted((_landed(info) for info in found if info.type == pafs.FileType.File), key=lambda file: file.name)
 
     def require(self, source: PublishedCsv) -> LandedFile:
         """Raises `RawFileError` where `find` finds nothing."""
@@ -116,7 +125,7 @@ class Archive:
     """
 
     def __init__(self, location: str, region: str | None = None) -> None:
-        self.filesystem, self._root = _open(location, region)
+        self.filesystem, self._root = open_location(location, region)
 
     def manifest(self, source: PublishedCsv, sha256: str) -> Manifest | None:
         """What is known of a version, None where it was never completed."""
@@ -225,7 +234,13 @@ def make_folder(filesystem: pafs.FileSystem, folder: str) -> None:
         filesystem.create_dir(folder, recursive=True)
 
 
-def _open(location: str, region: str | None) -> tuple[pafs.FileSystem, str]:
+def _landed(info: pafs.FileInfo) -> LandedFile:
+    modified = info.mtime.astimezone(UTC).isoformat() if info.mtime else ""
+    return LandedFile(info.base_name, info.path, info.size, modified)
+
+
+def open_location(location: str, region: str | None) -> tuple[pafs.FileSystem, str]:
+    """The file system of a directory or an S3 URI, and its path there."""
     # Left to itself, Arrow would ask AWS for the region of each bucket.
     known = f"?region={region}" if region and location.startswith("s3://") else ""
     filesystem, root = pafs.FileSystem.from_uri(f"{location}{known}")

@@ -3,7 +3,7 @@
 The same bytes again are no new version: the table stays, its data version stays, nothing downstream becomes stale.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -13,12 +13,21 @@ from deputies_lake.checks.audit import Finding
 from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, kaggle_refunds, kaggle_reimbursements
-from deputies_lake.raw.archive import LandingZone, Manifest
+from deputies_lake.raw.archive import LandedFile, LandingZone, Manifest
 from deputies_lake.raw.fetching import fetch_years
 from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake, LakeResource, Published
 from deputies_lake.resources.spark import SparkResource
+
+AS_IT_LIES: Final[Mapping[str, str]] = {"deputies_lake/fetch": "nothing"}
+"""The tag of a run that takes what is in the landing zone: a file put there by hand is not replaced by the House's."""
+
+MARK: Final = "mark"
+"""Of a landed file, in the observation that a run makes of it before anything can be wrong with it.
+
+By it whoever may list the landing zone, but not read in it, knows which version of a file a run has seen.
+"""
 
 _FILES_WERE_FETCHED: Final = "files_were_fetched"
 _KINDS: Final = frozenset({"csv", "iceberg"})
@@ -98,7 +107,10 @@ def take_in_chamber_expenses(
     outcomes: dict[str, Sequence[int]] = {}
 
     def write() -> Sequence[Published]:
-        fetched = _fetch(files, years, context.log.info)
+        fetched = _fetch(files, years, context)
+        zone = files.landing_zone()
+        for year in years:
+            _observe(context, chamber_expenses.TABLE, zone.find(chamber_expenses.CSV.of_year(year)), year)
         taken = house.take_in(years, run_id=context.run.run_id, report=context.log.info, findings=[fetched])
         outcomes.update({"new": taken.new, "refused": taken.refused, "no file": taken.absent})
         return taken.published
@@ -128,6 +140,7 @@ def _write(
 ) -> Sequence[Published]:
     zone = files.landing_zone()
     landed = zone.find(source)
+    _observe(context, contract, landed)
     if landed is None:
         if not optional and not _house_is_there(files, zone):
             zone.require(source)
@@ -153,12 +166,27 @@ def _write(
     return lake.publish([staged], context.run.run_id)
 
 
-def _fetch(files: FilesResource, years: Sequence[int], report: Callable[[str], None]) -> Finding:
+def _observe(
+    context: dg.AssetExecutionContext, contract: Table, landed: LandedFile | None, year: int | None = None
+) -> None:
+    if landed:
+        figures: dict[str, Any] = {
+            "file": landed.name,
+            "bytes": landed.size,
+            "modified": landed.modified,
+            MARK: landed.mark,
+        }
+        partition = str(year) if year else None
+        context.log_event(dg.AssetObservation(key_of(contract), partition=partition, metadata=figures))
+
+
+def _fetch(files: FilesResource, years: Sequence[int], context: dg.AssetExecutionContext) -> Finding:
     """Bring the landing zone up to date. Years that fail keep the file they have; `dg.Failure` if all do."""
-    if files.chamber_url is None:
-        summary = f"files come into {files.landing} by hand"
+    as_it_lies = AS_IT_LIES.items() <= context.run.tags.items()
+    if files.chamber_url is None or as_it_lies:
+        summary = "the run is about files that landed" if as_it_lies else f"files come into {files.landing} by hand"
         return Finding(check=_FILES_WERE_FETCHED, passed=True, blocking=False, summary=summary)
-    fetched = fetch_years(files.landing_zone(), files.chamber_url, years, report=report)
+    fetched = fetch_years(files.landing_zone(), files.chamber_url, years, report=context.log.info)
     errors = {str(year): str(one.error) for year, one in fetched.items() if one.error}
     if len(errors) == len(years):
         # It was tried long enough.

@@ -15,7 +15,7 @@ from deputies_lake.raw import file_versions, ingestion
 from deputies_lake.raw.archive import Acceptance, Archive, LandingZone, Manifest
 from deputies_lake.raw.drop_guard import compare
 from deputies_lake.raw.ingestion import Report
-from deputies_lake.raw.published_csv import PublishedCsv
+from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
 from deputies_lake.resources.lake import Lake, Published, Staged
 
 NOTHING_VANISHED: Final = "nothing_vanished"
@@ -34,9 +34,13 @@ class TakenIn:
 
 @dataclass(frozen=True, kw_only=True)
 class _Decision:
-    """What is done about a year's file. `row` is its new row of raw.file_versions, `staged` what is to be published."""
+    """What is done about a year's file. `row` is its new row of raw.file_versions, `staged` what is to be published.
+
+    `unreadable` says what was wrong with a file that is not what it should be: it has no row, for it has no rows.
+    """
 
     year: int
+    unreadable: RawFileError | None = None
     faults: str = ""
     remarks: str = ""
     row: Mapping[str, Any] | None = None
@@ -58,12 +62,15 @@ class Intake:
     ) -> TakenIn:
         """Publish what is new of these years. `findings` are shown beside those made here.
 
-        Raises `RawFileError` for a file that is not what it should be, nothing is published then; and
-        `AuditFailedError` where there are files and all were refused.
+        A file that is not what it should be is refused, too, and the other years go on. Where there are files and all
+        were refused, raises `AuditFailedError`; where there are only such files, their first `RawFileError`.
         """
         standing, last = self.lake.versions(self.contract), last_decisions(self.lake, years)
-        found = {year: self._decide(year, standing.get(year), last.get(year), run_id, report) for year in sorted(years)}
+        found = {year: self._read(year, standing.get(year), last.get(year), run_id, report) for year in sorted(years)}
         decisions = [decision for decision in found.values() if decision]
+        unreadable = [decision.unreadable for decision in decisions if decision.unreadable]
+        if unreadable and len(unreadable) == len(decisions):
+            raise unreadable[0]
         new = [decision for decision in decisions if decision.staged]
         shown = [*findings, _finding(decisions)]
         published = self._publish(years, new, [d.row for d in decisions if d.row], shown, run_id)
@@ -75,6 +82,16 @@ class Intake:
             refused=[decision.year for decision in decisions if decision.faults],
             absent=[year for year, decision in found.items() if decision is None],
         )
+
+    def _read(
+        self, year: int, standing: str | None, last: Mapping[str, Any] | None, run_id: str, report: Report
+    ) -> _Decision | None:
+        """As `_decide`; one year's bad file must not hold up the others."""
+        try:
+            return self._decide(year, standing, last, run_id, report)
+        except RawFileError as error:
+            report(f"{error.file}: {error.problem}; NOT published")
+            return _Decision(year=year, unreadable=error, faults=f"{error.file}: {error.problem}. {error.remedy}")
 
     def _decide(
         self, year: int, standing: str | None, last: Mapping[str, Any] | None, run_id: str, report: Report
@@ -199,9 +216,7 @@ def _finding(decisions: Sequence[_Decision]) -> Finding:
     if not refused:
         summary = f"something to know of {', '.join(remarks)}" if remarks else "no year lost what it had"
         return Finding(check=NOTHING_VANISHED, passed=not remarks, blocking=False, summary=summary, figures=remarks)
-    years = ", ".join(refused)
-    summary = (
-        f"{years} not published, readers keep the version before. If that is how it is: "
-        f'deputies-lake accept --year {min(refused)} --reason "..."'
-    )
+    summary = f"{', '.join(refused)} not published, readers keep the version before"
+    if doubted := [decision.year for decision in decisions if decision.faults and not decision.unreadable]:
+        summary += f'. If that is how it is: deputies-lake accept --year {doubted[0]} --reason "..."'
     return Finding(check=NOTHING_VANISHED, passed=False, blocking=True, summary=summary, figures=remarks | refused)

@@ -2,18 +2,18 @@
 
 Spark or PyArrow writes files that carry Iceberg's field ids under a fresh prefix of the table. Nobody sees
 them until `commit` has read every footer and put all files into one snapshot, which replaces the given years
-or the whole table. Whoever dies on the way leaves the old version and some files, which `remove_orphans`
-deletes.
+or the whole table. Whoever dies on the way leaves the old version and some files, which `orphans` finds.
 
 Here belongs what knows Iceberg: catalogs, schemas, the checks of staged files, the commit, the lists of files
-that readers need, the clean-up. What a table means, when it is published and what is audited before does not
-belong here, nor does Dagster or the start of a Spark session.
+that readers need and of those that nobody does. What a table means, when it is published and what is audited
+before does not belong here, nor does Dagster or the start of a Spark session.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import pairwise
@@ -520,23 +520,36 @@ def _by_written_types(table: Table, files: Sequence[str]) -> list[tuple[tuple[Ne
 # Maintenance
 
 
-def expire_snapshots(table: Table, *, keep: timedelta) -> list[int]:
-    """Forget the versions that were replaced longer than `keep` ago, and say which.
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
+    """A file below a table to which no version of it refers. `size` is in bytes."""
+
+    location: str
+    size: int
+
+
+def outlived(table: Table, *, keep: timedelta, fewest: int = 1) -> list[int]:
+    """The versions that were replaced longer than `keep` ago, without the newest `fewest` and those that are tagged.
 
     What counts is when a version was replaced, not when it was made: a reader may have started on a year-old
-    version a minute before. Their files are deleted by the next `remove_orphans`.
+    version a minute before.
     """
+    limit = (datetime.now(UTC) - keep).timestamp() * 1000
+    named = {ref.snapshot_id for ref in table.metadata.refs.values()}
+    history = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
+    replaced = [*pairwise(history)][: max(0, len(history) - fewest)]
+    return [
+        snapshot.snapshot_id
+        for snapshot, successor in replaced
+        if successor.timestamp_ms < limit and snapshot.snapshot_id not in named
+    ]
+
+
+def expire_snapshots(table: Table, *, keep: timedelta, fewest: int = 1) -> list[int]:
+    """Forget the versions that are `outlived`, and say which. Their files are `orphans` from then on."""
 
     def expire() -> list[int]:
-        table.refresh()
-        limit = (datetime.now(UTC) - keep).timestamp() * 1000
-        named = {ref.snapshot_id for ref in table.metadata.refs.values()}
-        history = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
-        expired = [
-            snapshot.snapshot_id
-            for snapshot, successor in pairwise(history)
-            if successor.timestamp_ms < limit and snapshot.snapshot_id not in named
-        ]
+        expired = outlived(table.refresh(), keep=keep, fewest=fewest)
         if expired:
             table.maintenance.expire_snapshots().by_ids(expired).commit()
         return expired
@@ -544,41 +557,47 @@ def expire_snapshots(table: Table, *, keep: timedelta) -> list[int]:
     return _repeated(expire, CommitFailedException)
 
 
-def remove_orphans(table: Table, *, older_than: timedelta) -> list[str]:
-    """Delete the files below the table that no version refers to, and say which.
+def orphans(table: Table, *, older_than: timedelta, forgotten: Collection[int] = ()) -> list[Orphan]:
+    """The files below the table to which no version refers. They can be deleted: nobody reads or will publish them.
 
     Args:
         table: refreshed by the call.
         older_than: must exceed the longest time between the staging of a file and its commit.
+        forgotten: versions that count as expired already.
 
     Raises:
         RuntimeError: none of the files that the table refers to was found, so the listing can't be trusted.
     """
     scheme, _, root = PyArrowFileIO.parse_location(table.location())
-    filesystem = _filesystem(table)
     limit = datetime.now(UTC) - older_than
-    listed = [info for info in filesystem.get_file_info(pafs.FileSelector(root, recursive=True)) if info.is_file]
+    listed = [i for i in _filesystem(table).get_file_info(pafs.FileSelector(root, recursive=True)) if i.is_file]
     # Only now: what was published since the listing began must count as referenced.
-    referenced = _referenced_paths(table.refresh())
+    referenced = _referenced_paths(table.refresh(), forgotten)
     if referenced.isdisjoint(info.path for info in listed):
         raise RuntimeError(f"{_name(table)}: no file of the table was found below {table.location()}; nothing deleted")
-    orphans = [info.path for info in listed if info.path not in referenced and info.mtime < limit]
-    for path in orphans:
-        filesystem.delete_file(path)
-    return [f"{scheme}://{path}" for path in orphans]
+    return [
+        Orphan(location=f"{scheme}://{info.path}", size=info.size)
+        for info in listed
+        if info.path not in referenced and info.mtime < limit
+    ]
 
 
-def _referenced_paths(table: Table) -> set[str]:
+def _referenced_paths(table: Table, forgotten: Collection[int]) -> set[str]:
     metadata = table.metadata
-    manifests = {m.manifest_path: m for s in metadata.snapshots for m in s.manifests(table.io)}
+    snapshots = [snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in forgotten]
+    with ThreadPoolExecutor(_FOOTER_READERS) as pool:
+        lists = pool.map(lambda snapshot: snapshot.manifests(table.io), snapshots)
+        manifests = {manifest.manifest_path: manifest for of_snapshot in lists for manifest in of_snapshot}
+        entries = pool.map(lambda manifest: manifest.fetch_manifest_entry(table.io), manifests.values())
+        data = [entry.data_file.file_path for of_manifest in entries for entry in of_manifest]
     locations = {
         table.metadata_location,
         *(entry.metadata_file for entry in metadata.metadata_log),
         *(statistics.statistics_path for statistics in metadata.statistics),
         *(statistics.statistics_path for statistics in metadata.partition_statistics),
-        *(snapshot.manifest_list for snapshot in metadata.snapshots),
+        *(snapshot.manifest_list for snapshot in snapshots),
         *manifests,
-        *(e.data_file.file_path for m in manifests.values() for e in m.fetch_manifest_entry(table.io)),
+        *data,
     }
     return {_path(location) for location in locations}
 

@@ -4,7 +4,7 @@ The one object through which data is accessed; no IO managers, so that the same 
 knows contracts, frames and Iceberg tables, not what a table means. What knows Iceberg's files is in `iceberg.py`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -137,12 +137,13 @@ class Lake:
 
     def overview(self) -> list[tuple[str, int]]:
         """Every published table, `layer.name`, with its rows, in the order data walks."""
-        return [
-            (f"{layer}.{table.name()[-1]}", _row_count(table))
-            for layer in LAYERS
-            for table in iceberg.tables(self._catalog, layer)
-            if table.current_snapshot()
-        ]
+        return [(name, _row_count(table)) for name, table in self.tables() if table.current_snapshot()]
+
+    def tables(self) -> Iterator[tuple[str, IcebergTable]]:
+        """Every table there is, published or not, `layer.name`, in the order data walks."""
+        for layer in LAYERS:
+            for table in iceberg.tables(self._catalog, layer):
+                yield f"{layer}.{table.name()[-1]}", table
 
     def table(self, contract: Table) -> IcebergTable:
         """The Iceberg table, made or evolved to what the contract says."""
@@ -165,6 +166,32 @@ class Lake:
         name = name or f"{contract.layer}_{contract.name}"
         _view(connection, name, table, iceberg.data_files(table, years, snapshot_id))
         return name
+
+    def select(self, contract: Table) -> str | None:
+        """The query by which DuckDB itself reads the published rows; None where it could not without an extension.
+
+        It names the version's files, so it is good for as long as that version is kept. Raises `MissingTableError`.
+        """
+        table = self._published(contract)
+        files = iceberg.data_files(table)
+        return _select(table, files) if _are_local(files) else None
+
+    def published_at(self, contract: Table) -> Mapping[int, datetime]:
+        """Since when (UTC) each year's rows stand; of those that stood before the oldest version kept, that one's time.
+
+        Raises `MissingTableError`.
+        """
+        kept = min(self.snapshots(contract))
+        partitions = self._published(contract).inspect.partitions().to_pylist()
+        return {
+            one["partition"][YEAR]: one["last_updated_at"].replace(tzinfo=UTC) if one["last_updated_at"] else kept
+            for one in partitions
+        }
+
+    def snapshot_id(self, contract: Table) -> int:
+        """The version that readers get now. Raises `MissingTableError`."""
+        snapshot = self._published(contract).current_snapshot()
+        return snapshot.snapshot_id if snapshot else 0
 
     def view_staged(self, connection: duckdb.DuckDBPyConnection, staged: Staged, name: str) -> None:
         """Make rows readable in DuckDB that nobody else can read yet."""
@@ -352,23 +379,32 @@ class LakeResource(dg.ConfigurableResource[Lake]):
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable, files: Sequence[str]) -> None:
-    """A DuckDB view over data files, by field id, so that files from before a column was added are read right.
-
-    Local files are read by DuckDB itself. Those on S3 come through PyArrow, which needs no extension that would have
-    to be downloaded; so does an empty list, for its columns.
-    """
+    """Make data files readable in DuckDB under a name. What DuckDB itself can't read comes through PyArrow."""
     connection.execute(f"DROP VIEW IF EXISTS {name}")
-    if not files or not files[0].startswith("file://"):
+    if _are_local(files):
+        connection.execute(f"CREATE TEMP VIEW {name} AS {_select(table, files)}")
+    else:
         connection.register(name, iceberg.dataset(table, files))
-        return
+
+
+def _are_local(files: Sequence[str]) -> bool:
+    """Whether DuckDB reads these files itself.
+
+    Those on S3 come through PyArrow, which needs no extension that would have to be downloaded; so does an empty list,
+    for its columns.
+    """
+    return bool(files) and files[0].startswith("file://")
+
+
+def _select(table: IcebergTable, files: Sequence[str]) -> str:
+    """The query for the rows of local data files, by field id: files from before a column was added are read right."""
     paths = ", ".join("'" + file.removeprefix("file://").replace("'", "''") + "'" for file in files)
     types = {f: _DUCKDB_TYPES.get(str(f.field_type), str(f.field_type)) for f in table.schema().fields}
     columns = ", ".join(
         f"{f.field_id}: {{name: '{f.name}', type: '{kind}', default_value: NULL}}" for f, kind in types.items()
     )
     # `_year=2013` in a path is where Spark put the file, not a column of it.
-    scan = f"read_parquet([{paths}], schema = MAP {{{columns}}}, hive_partitioning = false)"
-    connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {scan}")
+    return f"SELECT * FROM read_parquet([{paths}], schema = MAP {{{columns}}}, hive_partitioning = false)"
 
 
 def _described(connection: duckdb.DuckDBPyConnection, staged: Staged, findings: Sequence[Finding]) -> Published:

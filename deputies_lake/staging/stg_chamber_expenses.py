@@ -146,8 +146,8 @@ TABLE: Final = Table(
         _published(
             "document_number",
             "txtNumero",
-            pt="número do documento fiscal; sequências de onze algarismos ocultas",
-            en="the document's own number; runs of eleven digits hidden",
+            pt="número do documento fiscal; sequências de onze algarismos ocultas, os ocultos distintos pelo que segue ~",
+            en="the document's own number; runs of eleven digits hidden, what follows ~ tells the hidden ones apart",
             example="659284",
         ),
         _published(
@@ -321,7 +321,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_token",
         "supplier_name",
         _id("ideDocumento").alias("document_id"),
-        tax_ids.redacted(_text("txtNumero")).alias("document_number"),
+        tax_ids.told_apart(_text("txtNumero"), cpf_key).alias("document_number"),
         _text("indTipoDocumento").alias("document_type_id"),
         document.alias("document_amount"),
         deduction.alias("deduction_amount"),

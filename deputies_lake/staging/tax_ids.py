@@ -151,6 +151,14 @@ def redacted(text: Column) -> Column:
     return F.when(text.rlike(f"[0-9]{{11}}|{_PUNCTUATED_CPF}"), hidden).otherwise(text)
 
 
+def told_apart(text: Column, cpf_key: str) -> Column:
+    """A `redacted` text that is still another for another original: hidden digits leave the start of a keyed hash."""
+    hidden = redacted(text)
+    return F.when(hidden != text, F.concat(hidden, F.lit("~"), F.substring(keyed_hash(text, cpf_key), 1, 8))).otherwise(
+        text
+    )
+
+
 def in_row_key(columns: Sequence[str], id_text: str, name: str, cpf_key: str) -> list[Column]:
     """`columns` as a row's key may be made from them: an id or a name that may hold a CPF as a keyed hash.
 

@@ -124,7 +124,7 @@ def page(rows: int, rounds: int) -> str:
         zip(
             RUNS,
             (
-                stock_steps(9, ("raw", "staging", "star")),
+                stock_steps(9, ("raw", "staging", "star", "serving")),
                 stock_steps(1, ("staging", "star")),
                 stock_steps(YEARS, ("staging", "star")),
             ),

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import zipfile
@@ -17,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -43,7 +43,7 @@ from deputies_lake.resources.emr.launcher import EmrStepLauncherResource
 from deputies_lake.resources.lake import Lake
 from deputies_lake.sample.kaggle import write_kaggle_files
 from deputies_lake.staging import stg_kaggle_reimbursements
-from deputies_lake_tests.aws import emulator
+from deputies_lake_tests.aws import emulator, host
 from deputies_lake_tests.aws.emr import ACTIVE_STEP, Cluster
 from deputies_lake_tests.aws.emulator import EmulatedAws
 
@@ -74,7 +74,7 @@ def until(condition: Callable[[], T | None], what: Callable[[], str]) -> T:
 class Run:
     """`dagster asset materialize` in a process of its own, and what it says."""
 
-    process: "subprocess.Popen[bytes]"
+    process: ForkServerProcess
     log: Path
 
     @property
@@ -92,14 +92,20 @@ class Run:
 
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """As Dagster does when a run is terminated. Its exit code."""
-        self.process.send_signal(how)
-        return self.process.wait(LONG)
+        assert self.process.pid
+        os.kill(self.process.pid, how)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        self.process.join(LONG)
+        assert self.process.exitcode is not None, f"still running after {LONG:.0f} s:\n{self.said[-3000:]}"
+        return self.process.exitcode
 
     def succeeds(self) -> None:
-        assert self.process.wait(LONG) == 0, self.said[-5000:]
+        assert self.exit_code() == 0, self.said[-5000:]
 
     def fails(self) -> None:
-        assert self.process.wait(LONG) != 0, self.said[-5000:]
+        assert self.exit_code() != 0, self.said[-5000:]
 
 
 @dataclass
@@ -113,23 +119,16 @@ class Lakeside:
 
     def run(self, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> Run:
         log = self.home / f"run {len(self.runs)}.log"
-        dagster = str(Path(sys.executable).with_name("dagster"))
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [dagster, "asset", "materialize", "-m", "deputies_lake.definitions", *arguments],
-                cwd=self.home,
-                env=variables,
-                stdout=output,
-                stderr=output,
-            )
-        self.runs.append(Run(process, log))
+        log.touch()
+        command = ["asset", "materialize", "-m", "deputies_lake.definitions", *arguments]
+        self.runs.append(Run(host.start(command, home=self.home, variables=variables or os.environ, log=log), log))
         return self.runs[-1]
 
     def stop(self) -> None:
         """End the runs that a test which failed left behind."""
         for run in self.runs:
             run.process.kill()
-            run.process.wait()
+            run.process.join()
 
     def alive(self) -> list[str]:
         return [cluster.id for cluster in self.aws.clusters() if not cluster.is_ending]
@@ -193,6 +192,7 @@ def empty(emulated_aws: EmulatedAws, tmp_path_factory: pytest.TempPathFactory) -
     with pytest.MonkeyPatch.context() as environment:
         for name, value in given.items():
             environment.setenv(name, value)
+        host.prepare()
         settings = load_settings()
         assert settings.aws
         Stack(settings).up()

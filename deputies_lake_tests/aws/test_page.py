@@ -7,10 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
+import pyarrow as pa
 import pytest
 from moto.emr.models import emr_backends
 
@@ -21,10 +24,15 @@ from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake.staging import rejected_rows
 from deputies_lake_tests.aws.emulator import ACCOUNT, REGION, EmulatedAws
 from deputies_lake_tests.aws.page import ENVIRONMENT, HOUSE_YEAR, Terminal, lines, new_terminal, play
+from deputies_lake_tests.resources import rust
 from deputies_lake_tests.test_definitions import CONTRACTS
 
 ROWS = 3_000
-MATERIALIZE = next(line for line in lines() if line.startswith("dagster asset materialize"))
+SERVED: Final = [contract for contract in CONTRACTS.values() if contract.layer in ("star", "serving")]
+PUBLISHED: Final = ("lake.duckdb", "dashboard.html", "dictionary.html", "dictionary.csv", "datapackage.json")
+MAINTAIN: Final = "dagster job execute -m deputies_lake.definitions -j maintain_tables"
+# What Glue, and so Athena and Redshift, calls a contract's type.
+GLUE_TYPES: Final = {"timestamp_ntz": "timestamp"}
 
 
 @dataclass
@@ -92,7 +100,7 @@ def local(first_run: Story, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture(scope="module")
 def end(first_run: Story) -> Story:
-    play(first_run.terminal, lines("5."))
+    play(first_run.terminal, lines("7."))
     return first_run
 
 
@@ -120,7 +128,7 @@ def test_each_step_ran_on_the_one_cluster_and_succeeded(first_run: Story) -> Non
 
 
 def test_tables_that_read_the_same_are_one_step(first_run: Story) -> None:
-    assert len(first_run.aws.steps()) == 7
+    assert len(first_run.aws.steps()) == 8
 
 
 def test_all_tables_are_in_the_catalog(first_run: Story) -> None:
@@ -141,21 +149,96 @@ def test_personal_ids_stay_in_the_raw_bucket(first_run: Story) -> None:
         assert places == {bucket}, layer
 
 
-@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.identifier)
-def test_a_table_is_that_of_a_laptop_row_for_row(contract: Table, first_run: Story, local: Lake) -> None:
+@pytest.fixture(scope="module")
+def lake(first_run: Story) -> Lake:
     aws = first_run.settings
     catalog = iceberg.glue_catalog(f"s3://{aws.lake_bucket}", aws.region, aws.database_prefix, first_run.aws.endpoint)
-    with duckdb.connect() as remote_side, duckdb.connect() as local_side:
-        remote = remote_side.table(Lake(catalog).view(remote_side, contract)).to_arrow_table()
-        at_home = local_side.table(local.view(local_side, contract)).to_arrow_table()
-    moments = [column.name for column in contract.columns if column.type == "timestamp_ntz"]
-    remote, at_home = remote.drop_columns(moments), at_home.drop_columns(moments)
+    return Lake(catalog)
+
+
+def rows_of(lake: Lake, contract: Table) -> pa.Table:
+    with duckdb.connect() as connection:
+        return connection.table(lake.view(connection, contract)).to_arrow_table()
+
+
+def differing(one: pa.Table, other: pa.Table) -> list[tuple[object, ...]]:
+    """The rows that only one of the two has, or has more often."""
     with duckdb.connect() as both:
-        both.register("remote", remote)
-        both.register("at_home", at_home)
-        assert remote.num_rows == at_home.num_rows > 0 or contract is rejected_rows.TABLE
-        assert both.sql("FROM remote EXCEPT ALL FROM at_home").fetchall() == []
-        assert both.sql("FROM at_home EXCEPT ALL FROM remote").fetchall() == []
+        both.register("one", one)
+        both.register("other", other)
+        sides = ("(FROM one EXCEPT ALL FROM other)", "(FROM other EXCEPT ALL FROM one)")
+        return both.sql(" UNION ALL ".join(sides)).fetchall()
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.identifier)
+def test_a_table_is_that_of_a_laptop_row_for_row(contract: Table, lake: Lake, local: Lake) -> None:
+    moments = [column.name for column in contract.columns if column.type == "timestamp_ntz"]
+    remote = rows_of(lake, contract).drop_columns(moments)
+    assert remote.num_rows > 0 or contract is rejected_rows.TABLE
+    assert differing(remote, rows_of(local, contract).drop_columns(moments)) == []
+
+
+@pytest.mark.parametrize("contract", SERVED, ids=lambda contract: contract.identifier)
+def test_a_served_table_is_in_glue_as_athena_and_redshift_take_it(contract: Table, first_run: Story) -> None:
+    aws = first_run.settings
+    database = f"{aws.database_prefix}{contract.layer}"
+    table = first_run.aws.client("glue").get_table(DatabaseName=database, Name=contract.name)["Table"]
+    assert table["TableType"] == "EXTERNAL_TABLE"
+    assert table["Parameters"]["table_type"] == "ICEBERG"
+    place = f"s3://{aws.lake_bucket}/{contract.layer}/{contract.name}"
+    assert table["StorageDescriptor"]["Location"] == place
+    assert table["Parameters"]["metadata_location"].startswith(f"{place}/metadata/")
+    assert [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]] == [
+        (column.name, GLUE_TYPES.get(column.type, column.type)) for column in contract.columns
+    ]
+
+
+@pytest.fixture(scope="module")
+def by_rust(first_run: Story) -> Mapping[str, pa.Table]:
+    """The served tables as another implementation of Iceberg reads them, from where Glue says they are."""
+    aws, glue = first_run.settings, first_run.aws.client("glue")
+    tables = {
+        f"{layer}.{table['Name']}": table["Parameters"]["metadata_location"]
+        for layer in ("star", "serving")
+        for table in glue.get_tables(DatabaseName=f"{aws.database_prefix}{layer}")["TableList"]
+    }
+    storage = {
+        "s3.endpoint": first_run.aws.endpoint,
+        "s3.region": aws.region,
+        "s3.access-key-id": "reader",
+        "s3.secret-access-key": "reader",
+        "s3.path-style-access": "true",
+    }
+    return rust.read(tables, storage)
+
+
+@pytest.mark.parametrize("contract", SERVED, ids=lambda contract: contract.identifier)
+def test_another_reader_of_iceberg_gets_the_same_rows(
+    contract: Table, lake: Lake, by_rust: Mapping[str, pa.Table]
+) -> None:
+    found = by_rust[contract.identifier]
+    assert found.column_names == list(contract.column_names)
+    assert differing(found, rows_of(lake, contract)) == []
+
+
+def test_what_is_made_for_people_lies_where_readers_may_fetch_it(first_run: Story) -> None:
+    s3, bucket = first_run.aws.client("s3"), first_run.settings.lake_bucket
+    found = {entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket, Prefix="published/")["Contents"]}
+    assert found == {f"published/{name}" for name in PUBLISHED}
+    assert s3.head_object(Bucket=bucket, Key="published/dashboard.html")["ContentType"].startswith("text/html")
+
+
+def test_the_clean_up_finds_nothing_to_remove_from_tables_just_made(first_run: Story) -> None:
+    play(first_run.terminal, lines("6."))
+    *tables, total = first_run.said("deputies-lake maintain").splitlines()[1:]
+    assert {line.split()[-1] for line in tables} == {contract.identifier for contract in CONTRACTS.values()}
+    assert total == "0 files of 0 bytes would be removed."
+
+
+def test_the_weekly_clean_up_runs_on_the_cluster(first_run: Story) -> None:
+    play(first_run.terminal, [MAINTAIN])
+    step = first_run.aws.steps()[-1]
+    assert (step.state, "clean_tables" in step.name) == ("COMPLETED", True)
 
 
 def test_the_cluster_can_be_looked_at_and_stopped(first_run: Story) -> None:

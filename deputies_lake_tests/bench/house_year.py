@@ -114,7 +114,11 @@ STAGING: Final = """
         END AS supplier_token,
         supplier_name,
         id(ideDocumento) AS document_id,
-        redacted(txt(txtNumero)) AS document_number,
+        CASE
+            WHEN redacted(txt(txtNumero)) <> txt(txtNumero) THEN redacted(txt(txtNumero)) || '~'
+                || sha256($outer || unhex(sha256($inner || encode(txt(txtNumero)))))[:8]
+            ELSE txt(txtNumero)
+        END AS document_number,
         txt(indTipoDocumento) AS document_type_id,
         amount(vlrDocumento) AS document_amount,
         amount(vlrGlosa) AS deduction_amount,

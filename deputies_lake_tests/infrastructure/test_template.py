@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Any
 
@@ -300,12 +301,26 @@ def test_rights_are_given_by_name(statement: Document) -> None:
     assert [action for action in listed(statement["Action"]) if "*" in action] == []
 
 
+def lists_names_only(statement: Document) -> bool:
+    """Athena's own lists of what there is, which IAM can't limit to a resource."""
+    lists = {"athena:ListDataCatalogs", "athena:ListEngineVersions", "athena:ListWorkGroups"}
+    return {*listed(statement["Action"])} <= lists
+
+
 @pytest.mark.parametrize("statement", ALLOWING)
 def test_rights_to_data_name_the_data(statement: Document) -> None:
     services = {action.partition(":")[0] for action in listed(statement["Action"])}
-    if services & {"athena", "glue", "iam", "kms", "s3", "secretsmanager"}:
+    if services & {"athena", "glue", "iam", "kms", "s3", "secretsmanager"} and not lists_names_only(statement):
         assert [arn for arn in listed(statement["Resource"]) if not arn.startswith("arn:aws:")] == []
-        ours = ("deputies-lake-prod", "deputies_lake_prod_", "aws-service-role", ":catalog", "database/default", KEY)
+        ours = (
+            "deputies-lake-prod",
+            "deputies_lake_prod_",
+            "aws-service-role",
+            ":catalog",
+            "database/default",
+            CATALOG_OF_ATHENA,
+            KEY,
+        )
         assert [arn for arn in listed(statement["Resource"]) if not any(name in arn for name in ours)] == []
 
 
@@ -330,19 +345,31 @@ def trust(role: str) -> list[Document]:
         ("EmrServiceRole", [{"Service": "elasticmapreduce.amazonaws.com"}]),
         ("EmrInstanceRole", [{"Service": "ec2.amazonaws.com"}]),
         ("DagsterRole", [{"Service": "ec2.amazonaws.com"}, {"Service": "ecs-tasks.amazonaws.com"}]),
-        ("ReaderRole", [{"AWS": f"arn:aws:iam::{ACCOUNT}:root"}]),
+        (
+            "ReaderRole",
+            [
+                *[{"AWS": f"arn:aws:iam::{ACCOUNT}:root"}] * 2,
+                {"Service": ["redshift.amazonaws.com", "redshift-serverless.amazonaws.com"]},
+            ],
+        ),
     ],
 )
 def test_a_role_trusts_only_whom_it_is_for(role: str, principals: list[Document]) -> None:
     assert [statement["Principal"] for statement in trust(role)] == principals
 
 
-def test_services_act_for_this_account_only_and_readers_are_named_by_a_tag() -> None:
+def test_services_act_for_this_account_only_and_readers_are_named_by_tag_or_permission_set() -> None:
     ours = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     clusters = {"ArnLike": {"aws:SourceArn": f"arn:aws:elasticmapreduce:sa-east-1:{ACCOUNT}:*"}}
     assert trust("EmrServiceRole")[0]["Condition"] == {**ours, **clusters}
     assert trust("DagsterRole")[1]["Condition"] == ours
     assert trust("ReaderRole")[0]["Condition"] == {"StringEquals": {"aws:PrincipalTag/deputies_lake_reader": "prod"}}
+    by_permission_set = trust("ReaderRole")[1]["Condition"]["ArnLike"]["aws:PrincipalArn"]
+    for path in ("", "sa-east-1/"):
+        role = f"aws-reserved/sso.amazonaws.com/{path}AWSReservedSSO_deputies-lake-prod-reader_0123456789abcdef"
+        assert fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/{role}", by_permission_set)
+    other = "aws-reserved/sso.amazonaws.com/AWSReservedSSO_deputies-lake-staging-reader_0123456789abcdef"
+    assert not fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/{other}", by_permission_set)
 
 
 def test_the_disks_key_serves_disks_only() -> None:
@@ -362,6 +389,7 @@ def glue(what: str) -> str:
 
 
 CATALOG = glue("catalog")
+CATALOG_OF_ATHENA = f"arn:aws:athena:sa-east-1:{ACCOUNT}:datacatalog/AwsDataCatalog"
 CLUSTER = f"arn:aws:elasticmapreduce:sa-east-1:{ACCOUNT}:cluster/j-1"
 MACHINE = f"arn:aws:ec2:sa-east-1:{ACCOUNT}:instance/i-1"
 WORKGROUP = f"arn:aws:athena:sa-east-1:{ACCOUNT}:workgroup"
@@ -369,7 +397,7 @@ OF_OUR_CLUSTER = {"aws:ResourceTag/project": "deputies_lake", "aws:ResourceTag/e
 OF_STAGING = {**OF_OUR_CLUSTER, "aws:ResourceTag/environment": "staging"}
 WITH_OUR_TAGS = {"aws:RequestTag/project": "deputies_lake", "aws:RequestTag/environment": "prod"}
 STAR, RAW = f"{AWS.database_prefix}star", f"{AWS.database_prefix}raw"
-STAGED = f"{AWS.database_prefix}staging"
+STAGED, SERVING = f"{AWS.database_prefix}staging", f"{AWS.database_prefix}serving"
 
 ALLOWED: list[tuple[str, str, str, Context]] = [
     ("EmrInstanceRole", "s3:GetObject", s3(AWS.landing_bucket, "deputies_dataset.csv"), {}),
@@ -400,8 +428,21 @@ ALLOWED: list[tuple[str, str, str, Context]] = [
     ("DagsterRole", "s3:DeleteObject", s3(AWS.artifacts_bucket, "clusters/1.lease"), {}),
     ("DagsterRole", "s3:GetObject", s3(AWS.logs_bucket, "emr/j-1/steps/s-1/stderr.gz"), {}),
     ("DagsterRole", "s3:PutObject", s3(AWS.logs_bucket, "dagster/storage/1.err"), {}),
+    ("DagsterRole", "s3:GetObject", s3(AWS.lake_bucket, "serving/mart_months/data/1.parquet"), {}),
+    ("DagsterRole", "glue:GetTable", glue(f"table/{STAR}/ref_known_gaps"), {}),
+    ("DagsterRole", "s3:PutObject", s3(AWS.lake_bucket, "published/dashboard.html"), {}),
+    ("DagsterRole", "s3:PutObject", s3(AWS.lake_bucket, "serving/data_dictionary/data/1.parquet"), {}),
+    ("DagsterRole", "glue:UpdateTable", glue(f"table/{SERVING}/data_dictionary"), {}),
+    ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/file_versions/data/1.parquet"), {}),
+    ("DagsterRole", "glue:GetTable", glue(f"table/{RAW}/file_versions"), {}),
+    ("ReaderRole", "s3:GetObject", s3(AWS.lake_bucket, "published/dashboard.html"), {}),
+    ("ReaderRole", "s3:ListBucket", s3(AWS.lake_bucket), {"s3:prefix": "published/"}),
+    ("ReaderRole", "athena:StartQueryExecution", f"{WORKGROUP}/{AWS.stack}-newsroom", {}),
+    ("ReaderRole", "athena:ListWorkGroups", "*", {}),
+    ("ReaderRole", "athena:ListNamedQueries", f"{WORKGROUP}/{AWS.stack}", {}),
+    ("ReaderRole", "athena:GetTableMetadata", CATALOG_OF_ATHENA, {}),
     ("ReaderRole", "s3:GetObject", s3(AWS.lake_bucket, "star/fct_expenses/data/1.parquet"), {}),
-    ("ReaderRole", "s3:GetObject", s3(AWS.lake_bucket, "serving/known_gaps/data/1.parquet"), {}),
+    ("ReaderRole", "s3:GetObject", s3(AWS.lake_bucket, "serving/mart_months/data/1.parquet"), {}),
     ("ReaderRole", "s3:ListBucket", s3(AWS.lake_bucket), {"s3:prefix": "star/fct_expenses/"}),
     ("ReaderRole", "glue:GetTable", glue(f"table/{STAR}/fct_expenses"), {}),
     ("ReaderRole", "glue:GetDatabase", glue("database/default"), {}),
@@ -431,9 +472,17 @@ DENIED: list[tuple[str, str, str, Context]] = [
     ("DagsterRole", "s3:PutObject", s3(AWS.artifacts_bucket, "code/1/deputies_lake.zip"), {}),
     ("DagsterRole", "s3:GetObject", s3(AWS.landing_bucket, "deputies_dataset.csv"), {}),
     ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "archive/1"), {}),
-    ("DagsterRole", "s3:GetObject", s3(AWS.lake_bucket, "star/fct_expenses/data/1.parquet"), {}),
+    ("DagsterRole", "s3:GetObject", s3(AWS.lake_bucket, "staging/rejected_rows/data/1.parquet"), {}),
+    ("DagsterRole", "s3:PutObject", s3(AWS.lake_bucket, "star/fct_expenses/data/1.parquet"), {}),
+    ("DagsterRole", "s3:DeleteObject", s3(AWS.lake_bucket, "star/fct_expenses/data/1.parquet"), {}),
+    ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/chamber_expenses/data/1.parquet"), {}),
+    ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/kaggle_reimbursements/data/1.parquet"), {}),
+    ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/kaggle_reimbursements/metadata/1-m0.avro"), {}),
+    ("DagsterRole", "glue:UpdateTable", glue(f"table/{STAR}/fct_expenses"), {}),
     ("DagsterRole", "secretsmanager:GetSecretValue", SECRET, {}),
     ("ReaderRole", "s3:GetObject", s3(AWS.raw_bucket, "archive/1"), {}),
+    ("ReaderRole", "s3:PutObject", s3(AWS.lake_bucket, "published/dashboard.html"), {}),
+    ("ReaderRole", "athena:CreateNamedQuery", f"{WORKGROUP}/{AWS.stack}", {}),
     ("ReaderRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/kaggle_refunds/data/1.parquet"), {}),
     ("ReaderRole", "s3:ListBucket", s3(AWS.raw_bucket), {}),
     ("ReaderRole", "s3:GetObject", s3(AWS.landing_bucket, "deputies_dataset.csv"), {}),

@@ -33,8 +33,17 @@ class Platform:
         self.landing.mkdir()
         self.house = house
         self.lake = LakeResource(warehouse=str(folder / "warehouse"))
-        self.files = FilesResource(landing=str(self.landing), archive=str(folder / "archive"), chamber_url=house.url)
+        self.files = FilesResource(
+            landing=str(self.landing),
+            archive=str(folder / "archive"),
+            published=str(folder / "published"),
+            chamber_url=house.url,
+        )
         self._instance = instance
+
+    def without_fetching(self) -> FilesResource:
+        files = self.files
+        return FilesResource(landing=files.landing, archive=files.archive, published=files.published)
 
     def run(self, *years: int, files: FilesResource | None = None) -> dg.ExecuteInProcessResult:
         names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -129,7 +138,7 @@ def test_a_truncated_file_is_not_published_and_the_check_says_so(platform: Platf
 
 
 def test_where_nothing_is_fetched_the_house_is_not_asked(platform: Platform) -> None:
-    by_hand = FilesResource(landing=platform.files.landing, archive=platform.files.archive)
+    by_hand = platform.without_fetching()
     (platform.landing / "Ano-2022.csv").write_bytes(csv_of(2022, 5))
     assert platform.run(2022, 2022, files=by_hand).success
     assert (platform.rows(), platform.house.seen) == ({2022: 5}, [])
@@ -147,7 +156,7 @@ def test_kaggles_file_may_be_missing_where_the_houses_are_fetched(platform: Plat
 
 
 def test_a_lake_needs_one_of_the_two_sources(platform: Platform) -> None:
-    by_hand = FilesResource(landing=platform.files.landing, archive=platform.files.archive)
+    by_hand = platform.without_fetching()
     assert "there is no deputies_dataset.csv" in failure(platform.kaggle(by_hand))
     (platform.landing / "Ano-2022.csv.zip").write_bytes(archive_of(2022, 5).content)
     assert platform.kaggle(by_hand).success

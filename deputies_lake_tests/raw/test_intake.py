@@ -248,12 +248,28 @@ def test_a_run_that_was_killed_between_its_publications_is_made_good(house: Hous
     assert (house.rows(), house.decisions(2022), taken.refused) == ({2022: 5}, ["published"], [])
 
 
-def test_one_broken_file_publishes_nothing(house: House) -> None:
-    house.land(2021, csv_of(2021, fuel=3))
-    (house.landing / "Ano-2022.csv.zip").write_bytes(b"<!DOCTYPE html><html>manutencao</html>")
+WEB_PAGE = b"<!DOCTYPE html><html>manutencao</html>"
+
+
+def test_a_broken_file_publishes_nothing(house: House) -> None:
+    (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
     with pytest.raises(RawFileError, match=r"Ano-2022\.csv\.zip: this is a web page"):
         house.take_in(2021, 2022)
     assert not house.lake.exists(TABLE)
+
+
+def test_a_broken_file_does_not_hold_up_the_other_years(house: House) -> None:
+    house.land(2021, csv_of(2021, fuel=3))
+    (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
+    taken = house.take_in(2021, 2022)
+    assert (taken.new, taken.refused, house.rows()) == ([2021], [2022], {2021: 3})
+    assert "this is a web page" in str(finding(taken).figures["2022"])
+
+
+def test_a_broken_file_can_not_be_accepted_so_nobody_is_told_to(house: House) -> None:
+    house.land(2021, csv_of(2021, fuel=3))
+    (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
+    assert finding(house.take_in(2021, 2022)).summary == "2022 not published, readers keep the version before"
 
 
 def test_a_file_of_another_year_is_refused_whatever_its_name(house: House) -> None:

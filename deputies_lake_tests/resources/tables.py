@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,14 @@ def publish(table: Table, counts: Mapping[int, int], version: int = 1, whole: bo
     iceberg.commit(
         table, files, years=years, expected_rows=sum(counts.values()), properties={}, table_properties=versions
     )
+
+
+def remove_orphans(table: Table, older_than: timedelta) -> list[str]:
+    """Delete what may be deleted, and say what it was."""
+    found = [orphan.location for orphan in iceberg.orphans(table, older_than=older_than)]
+    for location in found:
+        Path(location.removeprefix("file://")).unlink()
+    return found
 
 
 def rows_of(table: Table) -> list[dict[str, Any]]:

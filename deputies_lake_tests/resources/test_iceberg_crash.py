@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from pyiceberg.table import Table
 
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources.tables import counts, publish
+from deputies_lake_tests.resources.tables import counts, publish, remove_orphans
 from deputies_lake_tests.resources.workers import DEATHS, PROCESSES, Job, publish_and_die
 
 OLD = {(2018, 1): 3, (2019, 1): 2, (2020, 1): 1}
@@ -27,10 +26,10 @@ def test_a_killed_publication_is_all_or_nothing(table: Table, root: Path, point:
     published = point == "after the swap"
     assert counts(table.refresh()) == (NEW if published else OLD)
 
-    left_behind = iceberg.remove_orphans(table, older_than=timedelta(0))
+    left_behind = remove_orphans(table, older_than=timedelta(0))
     assert bool(left_behind) is not published
     assert counts(table) == (NEW if published else OLD)
 
     publish(table, JOB.counts, JOB.version)
     assert counts(table) == NEW
-    assert iceberg.remove_orphans(table, older_than=timedelta(0)) == []
+    assert remove_orphans(table, older_than=timedelta(0)) == []

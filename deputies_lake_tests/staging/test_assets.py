@@ -86,7 +86,11 @@ class Platform:
             raise_on_error=False,
             resources={
                 "lake": self._resource,
-                "files": FilesResource(landing=self._landing.as_uri(), archive=(self._folder / "archive").as_uri()),
+                "files": FilesResource(
+                    landing=self._landing.as_uri(),
+                    archive=(self._folder / "archive").as_uri(),
+                    published=(self._folder / "published").as_uri(),
+                ),
                 "pyspark": spark or SparkResource(spark_config={}),
                 "settings": SettingsResource(environment="local"),
                 "pyspark_step_launcher": dg.ResourceDefinition.none_resource(),

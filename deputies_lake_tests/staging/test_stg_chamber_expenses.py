@@ -210,7 +210,6 @@ CASES: Final = (
         )
         for column, name in (
             ("txtFornecedor", "supplier_name"),
-            ("txtNumero", "document_number"),
             ("txtTrecho", "trip"),
         )
     ),
@@ -228,6 +227,14 @@ def typed(spark: SparkSession) -> dict[str, Row]:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_published_row_is_typed(case: Case, typed: Mapping[str, Row]) -> None:
     assert outcome(case, typed[case.must]) == case.expected
+
+
+def test_documents_whose_numbers_are_hidden_are_still_told_apart(spark: SparkSession) -> None:
+    numbers = ["12345678900", "12345678901", "12345678900"]
+    staged = stage_chamber_expenses(raw_chamber_expenses(spark, [chamber_expense(txtNumero=n) for n in numbers]))
+    shown = [row.document_number for row in staged.orderBy("source_line").collect()]
+    assert [number.partition("~")[0] for number in shown] == ["*" * 11] * 3
+    assert (shown[0] == shown[2], shown[0] == shown[1]) == (True, False)
 
 
 def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:

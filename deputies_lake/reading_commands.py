@@ -1,0 +1,238 @@
+"""`deputies-lake query` and `export`: asking the lake, and taking a table home.
+
+What a question may read is said in `serving/reading.py`, what an exported file looks like in `serving/exports.py`; here
+are arguments, and what a person reads.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from deputies_lake.aws_commands import environment_option
+from deputies_lake.contracts import YEAR
+from deputies_lake.environments import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from deputies_lake.resources.lake import Lake
+
+_SHOWN_ROWS: Final = 200
+_WIDEST: Final = 10_000
+_BATCH: Final = 10_000
+_YEARS: Final = re.compile(r"([0-9]{4})(?:\.\.([0-9]{4}))?")
+_SWAPPED: Final = str.maketrans(",.", ".,")
+
+
+def _years(_: click.Context, __: click.Parameter, value: str | None) -> Sequence[int] | None:
+    if value is None:
+        return None
+    found = _YEARS.fullmatch(value)
+    if not found or int(found[1]) > int(found[2] or found[1]):
+        raise click.BadParameter(f"{value!r} is neither a year nor a range of years: write 2022 or 2019..2022")
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
+
+
+@click.command()
+@click.argument("sql", required=False)
+@click.option("--question", type=int, help="One of the ready-made questions, by its number.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="Of the answer.",
+)
+@click.option(
+    "--language",
+    type=click.Choice(["en", "pt"]),
+    default="en",
+    show_default=True,
+    help="Of a table's numbers (1,234.56 or 1.234,56) and of the notes.",
+)
+@environment_option
+def query(environment: str | None, sql: str | None, question: int | None, kind: str, language: str) -> None:
+    """Answer SQL (one SELECT, in DuckDB's dialect) from what is published now; or q03, a ready-made question.
+
+    Tables are star.NAME and serving.NAME, or just NAME. Without a question: which tables and questions there are. What
+    qualifies the figures goes to the error stream.
+    """
+    from deputies_lake.serving import reading
+
+    if sql is None and question is None:
+        _tell_what_there_is(language)
+        return
+    wanted = _asked(sql, question)
+    with _opened(environment) as lake, reading.asked(lake, wanted) as connection:
+        columns = [name for name, *_ in connection.description or ()]
+        years = _WRITERS[kind](connection, columns, language)
+        tables = reading.tables_in(wanted)
+    with _opened(environment) as lake:
+        for note in reading.notes(lake, tables, years):
+            click.secho(_note(note, language), err=True, dim=True)
+
+
+@click.command()
+@click.option("--table", "name", required=True, help="Its name, such as mart_deputies.")
+@click.option("--format", "kind", type=click.Choice(["csv", "parquet", "xlsx"]), default="csv", show_default=True)
+@click.option("--years", callback=_years, metavar="YEARS", help="2022 or 2019..2022; all unless given.")
+@click.option(
+    "--to",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, replaced if it is there; named as the table, in this folder, unless given.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice(["comma", "point"]),
+    default="comma",
+    show_default=True,
+    help="Of CSV. comma: opens right in Brazilian Excel; point: for programs.",
+)
+@environment_option
+def export(
+    environment: str | None, name: str, kind: str, years: Sequence[int] | None, path: Path | None, decimal: str
+) -> None:
+    """Write a table to a file, with its citation: beside a CSV, within Parquet and Excel."""
+    from deputies_lake.serving import exports, reading
+
+    span = f"_{years[0]}-{years[-1]}" if years else ""
+    with _opened(environment) as lake:
+        table = reading.served(name)
+        target = path or Path(f"{table.name}{span}.{kind}")
+        try:
+            done = exports.export(lake, table, target, kind=kind, years=years, comma=decimal == "comma")
+        except exports.ExportError as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"{done.path}: {done.rows:,} rows")
+        if done.citation_path:
+            click.echo(f"{done.citation_path}: how to cite it")
+        if kind == "csv" and done.rows >= exports.SHEET_ROWS:
+            click.echo(f"Excel shows the first {exports.SHEET_ROWS - 1:,} of them only", err=True)
+
+
+def _tell_what_there_is(language: str) -> None:
+    from deputies_lake.serving.questions import QUESTIONS
+    from deputies_lake.tables import served_tables
+
+    for question in QUESTIONS:
+        click.echo(f"q{question.number:02}  {getattr(question, f'title_{language}')}")
+    click.echo()
+    for table in served_tables().values():
+        click.echo(f"{table.identifier:<34}  {getattr(table, language)}")
+
+
+def _asked(sql: str | None, number: int | None) -> str:
+    from deputies_lake.serving.questions import QUESTIONS
+
+    if sql and number is not None:
+        raise click.UsageError("give either SQL or --question")
+    if sql and (named := re.fullmatch(r"q([0-9]{1,2})", sql.strip())):
+        number = int(named[1])
+    if number is None:
+        return sql or ""
+    for question in QUESTIONS:
+        if question.number == number:
+            return str(question.sql)
+    raise click.UsageError(f"there is no question {number}; there are 1 to {len(QUESTIONS)}")
+
+
+def _as_table(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], language: str) -> Sequence[int] | None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    rows = connection.fetchmany(_SHOWN_ROWS + 1)
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    numeric = [
+        all(isinstance(row[i], int | float | Decimal) or row[i] is None for row in rows) for i in range(len(columns))
+    ]
+    for name, is_numeric in zip(columns, numeric, strict=True):
+        grid.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
+    for row in rows[:_SHOWN_ROWS]:
+        grid.add_row(*(Text(_shown(name, value, language)) for name, value in zip(columns, row, strict=True)))
+    # Into a file or a pipe, nothing is wrapped.
+    Console(width=None if sys.stdout.isatty() else _WIDEST, highlight=False).print(grid)
+    if len(rows) > _SHOWN_ROWS:
+        click.echo(f"The first {_SHOWN_ROWS} rows; all of them: --format csv", err=True)
+    return _years_of(columns, rows)
+
+
+def _as_csv(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> Sequence[int] | None:
+    writer, years = csv.writer(sys.stdout), set[int]()
+    writer.writerow(columns)
+    while rows := connection.fetchmany(_BATCH):
+        writer.writerows(rows)
+        years.update(_years_of(columns, rows) or ())
+    return sorted(years) if YEAR in columns else None
+
+
+def _as_json(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> Sequence[int] | None:
+    import json
+
+    def number(value: Any) -> Any:
+        # Up to 15 digits a float is written as the decimal it came from.
+        return float(value) if isinstance(value, Decimal) else str(value)
+
+    rows = connection.fetchall()
+    click.echo(
+        json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=number, ensure_ascii=False, indent=1)
+    )
+    return _years_of(columns, rows)
+
+
+_WRITERS: Final = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+
+
+def _years_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Sequence[int] | None:
+    """The years that an answer is about, None where it does not say."""
+    if YEAR not in columns:
+        return None
+    at = columns.index(YEAR)
+    return sorted({row[at] for row in rows if isinstance(row[at], int)})
+
+
+def _shown(name: str, value: Any, language: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal | float) or (
+        isinstance(value, int) and not isinstance(value, bool) and _is_amount(name)
+    ):
+        text = f"{value:,}"
+        return text.translate(_SWAPPED) if language == "pt" else text
+    if isinstance(value, date) and language == "pt":
+        return f"{value:%d/%m/%Y}"
+    return str(value)
+
+
+def _is_amount(name: str) -> bool:
+    """Years, months and keys are no amounts: they are read digit by digit."""
+    return name not in {YEAR, "month"} and not name.endswith(("_key", "_id", "_year", "_month"))
+
+
+def _note(note: Any, language: str) -> str:
+    first, last = (f"{month:%Y-%m}" if month else "" for month in (note.first_month, note.last_month))
+    span = f" ({first}..{last})" if first or last else ""
+    return f"{'Nota' if language == 'pt' else 'Note'}{span}: {note.text_pt if language == 'pt' else note.text_en}"
+
+
+@contextmanager
+def _opened(environment: str | None) -> "Iterator[Lake]":
+    """The environment's lake; what a person can mend becomes a message without a traceback."""
+    # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
+    from deputies_lake.resources.lake import LakeResource, MissingTableError
+    from deputies_lake.serving.reading import QueryError
+
+    try:
+        yield LakeResource.of(load_settings(environment)).open()
+    except (MissingTableError, QueryError, SettingsError) as error:
+        raise click.ClickException(str(error)) from error

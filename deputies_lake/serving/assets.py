@@ -1,0 +1,342 @@
+"""The serving layer's assets: all marts in one step, year by year; then what is made of them without Spark.
+
+A mart's rows of a year come from the fact's of that year, so a restated year replaces one year of each mart. Names
+come from the dimensions as they are then: of years that are not built again, they are those of the last time.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import Any, Final
+from uuid import uuid4
+
+import dagster as dg
+from pyspark.sql import DataFrame, SparkSession
+
+from deputies_lake.assets import (
+    OWNER,
+    STEP,
+    Results,
+    check_specs_of,
+    key_of,
+    markdown_table,
+    publish,
+    selected,
+    spec_of,
+    version_of,
+    years_of,
+)
+from deputies_lake.checks.audit import Sums, auditor
+from deputies_lake.contracts import Table
+from deputies_lake.partitions import reimbursement_years
+from deputies_lake.raw import file_versions, kaggle_reimbursements
+from deputies_lake.resources.files import FilesResource
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published
+from deputies_lake.resources.settings import SettingsResource
+from deputies_lake.resources.spark import SparkResource
+from deputies_lake.serving import (
+    data_dictionary,
+    dictionary,
+    duckdb_file,
+    mart_categories,
+    mart_deputies,
+    mart_deputy_categories,
+    mart_first_digits,
+    mart_largest_receipts,
+    mart_months,
+    mart_outliers,
+    mart_parties,
+    mart_parties_today,
+    mart_points_of_attention,
+    mart_quota_shares,
+    mart_states,
+    mart_sub_limits,
+    mart_supplier_branches,
+    mart_suppliers,
+    publications,
+    readiness,
+)
+from deputies_lake.serving.citation import citation
+from deputies_lake.serving.receipts import Star, fact_sums, of_fact
+from deputies_lake.star import (
+    dim_dates,
+    dim_deputies,
+    dim_expense_categories,
+    dim_parties,
+    dim_states,
+    dim_suppliers,
+    fct_expenses,
+    ref_category_limits,
+    ref_known_gaps,
+    ref_monthly_quotas,
+)
+from deputies_lake.tables import served_tables
+
+_MARTS: Final[Mapping[Table, Callable[[Star], DataFrame]]] = {
+    mart.TABLE: mart.transform
+    for mart in (
+        mart_months,
+        mart_deputies,
+        mart_deputy_categories,
+        mart_parties,
+        mart_parties_today,
+        mart_states,
+        mart_categories,
+        mart_suppliers,
+        mart_supplier_branches,
+        mart_quota_shares,
+        mart_sub_limits,
+        mart_largest_receipts,
+        mart_outliers,
+        mart_first_digits,
+        mart_points_of_attention,
+    )
+}
+_FACT: Final = fct_expenses.TABLE
+_NAMES: Final = (
+    dim_dates.TABLE,
+    dim_deputies.TABLE,
+    dim_parties.TABLE,
+    dim_states.TABLE,
+    dim_suppliers.TABLE,
+    dim_expense_categories.TABLE,
+    ref_monthly_quotas.TABLE,
+    ref_category_limits.TABLE,
+    ref_known_gaps.TABLE,
+)
+
+
+def _read_by(mart: Table) -> Sequence[Table]:
+    """The tables that its columns come from."""
+    named = {table for sources in mart.lineage.values() for table, _ in sources}
+    return [table for table in (_FACT, *_NAMES) if table.name in named]
+
+
+@dg.multi_asset(
+    name="build_marts",
+    specs=[spec_of(mart, upstream=_read_by(mart), partitions=reimbursement_years) for mart in _MARTS],
+    check_specs=[check for mart in _MARTS for check in check_specs_of(mart)],
+    can_subset=True,
+    **STEP,
+)
+def build_marts(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    pyspark: SparkResource,
+    settings: SettingsResource,
+    pyspark_step_launcher: dg.ResourceParam[Any],
+) -> Results:
+    """Build the selected years of the selected marts, which must add up to the fact in rows and cents."""
+    opened, years = lake.open(), years_of(context)
+
+    def write() -> Sequence[Published]:
+        wanted = [mart for mart in _MARTS if selected(context, mart)]
+        versions = _versions(opened, years)
+        standing = {mart: {} if settings.rebuild() else opened.versions(mart) for mart in wanted}
+        changed = [year for year in years if any(standing[mart].get(year) != versions[year] for mart in wanted)]
+        if changed:
+            named = {year: versions[year] for year in changed}
+            return _write(opened, pyspark.session(), wanted, named, context.run.run_id)
+        context.log.info(f"{len(years)} years: neither the star nor the code changed since; nothing to do")
+        return [opened.verify(mart, years, partial(_expected, opened, mart, years)) for mart in wanted]
+
+    yield from publish(context, list(_MARTS), write)
+
+
+def _versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
+    """What the marts' rows of each year are made from; never the same twice where that is not known."""
+    names = [lake.data_version(table) or uuid4() for table in _NAMES]
+    of_fact = lake.versions(_FACT)
+    return {year: version_of(of_fact.get(year, uuid4()), *names) for year in years}
+
+
+def _write(
+    lake: Lake, spark: SparkSession, marts: Sequence[Table], versions: Mapping[int, str], run_id: str
+) -> Sequence[Published]:
+    """The years of `versions`, each with the version of what it is made from."""
+    years = list(versions)
+    kept = ExitStack()
+
+    @cache
+    def star() -> Star:
+        names = {table: lake.read(spark, table) for table in _NAMES}
+        receipts = of_fact(lake.read(spark, _FACT, years), names[dim_deputies.TABLE], names[dim_dates.TABLE]).cache()
+        kept.callback(receipts.unpersist)
+        return Star(
+            receipts=receipts,
+            deputies=names[dim_deputies.TABLE],
+            parties=names[dim_parties.TABLE],
+            states=names[dim_states.TABLE],
+            suppliers=names[dim_suppliers.TABLE],
+            categories=names[dim_expense_categories.TABLE],
+            quotas=names[ref_monthly_quotas.TABLE],
+            limits=names[ref_category_limits.TABLE],
+            gaps=names[ref_known_gaps.TABLE],
+        )
+
+    def rows_of(mart: Table) -> DataFrame:
+        return _MARTS[mart](star())
+
+    drafts = [
+        Draft(
+            contract=mart,
+            rows=partial(rows_of, mart),
+            years=years,
+            expected=partial(_expected, lake, mart, years),
+            versions=versions,
+        )
+        for mart in marts
+    ]
+    with kept:
+        return lake.write(drafts, run_id)
+
+
+def _expected(lake: Lake, mart: Table, years: Sequence[int]) -> Sums:
+    """What a mart that holds all receipts must add up to."""
+    if mart.totals is None:
+        return Sums.none()
+    with auditor() as connection:
+        lake.view(connection, _FACT, years)
+        rows = connection.sql(fact_sums(mart.totals)).fetchall()
+    return Sums.of(rows, others=len(mart.totals.also))
+
+
+# These take seconds and no Spark: they run where Dagster does, not on a cluster.
+_WITHOUT_CLUSTER: Final[Mapping[str, Any]] = {name: value for name, value in STEP.items() if name != "pool"}
+_DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Mapping[str, Any]]]]] = {
+    publications.TABLE: publications.rows,
+    data_dictionary.TABLE: lambda _: data_dictionary.rows(),
+}
+
+
+@dg.multi_asset(
+    name="describe_tables",
+    specs=[
+        spec_of(
+            publications.TABLE,
+            upstream=[_FACT, file_versions.TABLE, kaggle_reimbursements.TABLE],
+            kinds=frozenset({"iceberg"}),
+        ),
+        spec_of(data_dictionary.TABLE, kinds=frozenset({"iceberg"})),
+    ],
+    check_specs=[check for table in _DESCRIPTIONS for check in check_specs_of(table)],
+    can_subset=True,
+    **_WITHOUT_CLUSTER,
+)
+def describe_tables(context: dg.AssetExecutionContext, lake: LakeResource, files: FilesResource) -> Results:
+    """Publish what readers cite and look up: the files behind each year, and the dictionary, also as files."""
+    opened = lake.open()
+    locations: list[str] = []
+
+    def write() -> Sequence[Published]:
+        done = [
+            _publish_rows(opened, table, rows(opened), context.run.run_id)
+            for table, rows in _DESCRIPTIONS.items()
+            if selected(context, table)
+        ]
+        if selected(context, data_dictionary.TABLE):
+            published = files.open_published()
+            made = dictionary.files(citation(opened))
+            locations.extend(published.write(name, content) for name, content in made.items())
+        return done
+
+    def metadata(published: Published) -> Mapping[str, Any]:
+        return {"files": locations} if published.contract == data_dictionary.TABLE else {}
+
+    yield from publish(context, list(_DESCRIPTIONS), write, metadata)
+
+
+def _publish_rows(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], run_id: str) -> Published:
+    """Rows that are what is published already are no new version."""
+    version = version_of(rows)
+    if lake.exists(table) and lake.data_version(table) == version:
+        return lake.verify(table)
+    [published] = lake.publish([replace(lake.stage_rows(table, rows, run_id), data_version=version)], run_id)
+    return published
+
+
+@dg.multi_asset(
+    name="build_duckdb_file",
+    specs=[
+        dg.AssetSpec(
+            key=["serving", "duckdb_file"],
+            deps=[key_of(table) for table in served_tables().values()],
+            description=(
+                "All served tables in one DuckDB file, `lake.duckdb`, rebuilt after each publication.\n\n"
+                "Todas as tabelas servidas em um arquivo DuckDB, `lake.duckdb`, refeito a cada publicação."
+            ),
+            group_name="serving",
+            owners=[OWNER],
+            kinds={"duckdb"},
+            tags={"layer": "serving"},
+        )
+    ],
+    **_WITHOUT_CLUSTER,
+)
+def build_duckdb_file(lake: LakeResource, files: FilesResource) -> dg.MaterializeResult[None]:
+    """Put a new file in the place of the one before; who has that open keeps it."""
+    try:
+        location, contents = duckdb_file.publish(lake.open(), files.open_published())
+    except MissingTableError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    told = [{"table": one.table.identifier, "kind": one.kind, "rows": f"{one.rows:,}"} for one in contents]
+    return dg.MaterializeResult(
+        metadata={"dagster/uri": location, "tables": dg.MarkdownMetadataValue(markdown_table(told))}
+    )
+
+
+TODAYS_FIGURES: Final = dg.AssetSpec(
+    key=["serving", "todays_figures"],
+    deps=[key_of(readiness.TABLE)],
+    # Without today's file there is nothing to tell: by that Dagster knows that it is late.
+    skippable=True,
+    description=(
+        "What readers get has the House's file of today. No table: it is materialized when that is so, and its "
+        "freshness shows whether the day's figures are late.\n\n"
+        "O que os leitores recebem tem o arquivo de hoje da Câmara. Não é tabela: seu frescor mostra se os números do "
+        "dia estão atrasados."
+    ),
+    group_name="serving",
+    owners=[OWNER],
+    tags={"layer": "serving"},
+)
+
+
+@dg.multi_asset(
+    name="measure_readiness",
+    specs=[
+        spec_of(
+            readiness.TABLE,
+            upstream=[file_versions.TABLE, *_MARTS],
+            kinds=frozenset({"iceberg"}),
+        ),
+        TODAYS_FIGURES,
+    ],
+    check_specs=check_specs_of(readiness.TABLE),
+    can_subset=True,
+    **STEP,
+)
+def measure_readiness(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    files: FilesResource,
+    pyspark_step_launcher: dg.ResourceParam[Any],
+) -> Results:
+    """Note when the newest file's figures were there for readers, once for each file; and whether it is today's."""
+    opened, now = lake.open(), datetime.now(UTC)
+    table, row = readiness.TABLE, readiness.ready_row(opened, files.landing_zone(), mart_months.TABLE, now)
+
+    def write() -> Sequence[Published]:
+        rows = opened.rows(table)
+        is_new = row and not any((one["day"], one["sha256"]) == (row["day"], row["sha256"]) for one in rows)
+        if opened.exists(table) and not is_new:
+            return [opened.verify(table)]
+        run_id = context.run.run_id
+        return opened.publish([opened.stage_rows(table, [*rows, row] if row else rows, run_id)], run_id)
+
+    if selected(context, table):
+        yield from publish(context, [table], write)
+    if row and row["day"] == readiness.day_of(now) and TODAYS_FIGURES.key in context.selected_asset_keys:
+        yield dg.MaterializeResult(asset_key=TODAYS_FIGURES.key, metadata={"file": row["file_name"]})

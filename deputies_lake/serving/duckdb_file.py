@@ -1,0 +1,117 @@
+"""`lake.duckdb`: the served tables in one file, for whoever has DuckDB, or a tool that opens its files.
+
+On a laptop the file holds views over the current versions' own files. They are good as long as these versions are kept
+(`DEPUTIES_LAKE_KEEP_DAYS`); whoever finds files missing opens the file anew, which was rebuilt since. Where the lake is
+in S3, which DuckDB could not read without an extension, the tables are copied into the file, but for the largest.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from deputies_lake.contracts import Table
+from deputies_lake.published import PublishedFiles
+from deputies_lake.resources.lake import Lake
+from deputies_lake.serving.citation import Citation, citation
+from deputies_lake.tables import SERVED, served_tables
+
+NAME: Final = "lake.duckdb"
+
+LARGEST_COPY: Final = 1_000_000
+"""Rows. A table with more is not copied: the file would take minutes to fetch."""
+
+_ABOUT_CONTENTS: Final = (
+    "O que há neste arquivo; absent: grande demais, leia no Athena; view: se um arquivo faltar, abra este de novo. / "
+    "What is in this file; absent: too large, read it in Athena; view: where a file is missing, open this one anew."
+)
+_ABOUT_CITATION: Final = (
+    "Como citar; os arquivos de cada ano estão em serving.publications. / "
+    "How to cite; the files of each year are in serving.publications."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What became of a table in the file: a `view`, a `copy` or `absent`."""
+
+    table: Table
+    kind: str
+    rows: int
+    snapshot_id: int
+
+
+def publish(lake: Lake, published: PublishedFiles) -> tuple[str, Sequence[Content]]:
+    """Make the file and put it in the place of the one before. Says where it is, and what is in it.
+
+    Who holds the old one open keeps it. Raises `MissingTableError` where nothing was published yet.
+    """
+    with tempfile.TemporaryDirectory(prefix="deputies_lake_duckdb_") as folder:
+        path = Path(folder) / NAME
+        contents = build(lake, path)
+        return published.write_file(NAME, path), contents
+
+
+def build(lake: Lake, path: Path) -> Sequence[Content]:
+    """Make the file at a path where there is none."""
+    cited = citation(lake)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        for layer in SERVED:
+            connection.execute(f"CREATE SCHEMA {layer}")
+        contents = list(_tables(lake, connection))
+        _tell(connection, contents, cited)
+        return contents
+
+
+def _tables(lake: Lake, connection: duckdb.DuckDBPyConnection) -> Iterator[Content]:
+    rows_of = dict(lake.overview())
+    for table in served_tables().values():
+        rows = rows_of.get(table.identifier)
+        if rows is None:
+            continue
+        kind = _add(lake, connection, table, rows)
+        yield Content(table=table, kind=kind, rows=rows, snapshot_id=lake.snapshot_id(table))
+
+
+def _add(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, rows: int) -> str:
+    if select := lake.select(table):
+        connection.execute(f"CREATE VIEW {table.identifier} AS {select}")
+        _comment(connection, "VIEW", table)
+        return "view"
+    if rows > LARGEST_COPY:
+        return "absent"
+    name = lake.view(connection, table)
+    connection.execute(f"CREATE TABLE {table.identifier} AS FROM {name}")
+    connection.unregister(name)
+    _comment(connection, "TABLE", table)
+    return "copy"
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, kind: str, table: Table) -> None:
+    connection.execute(f"COMMENT ON {kind} {table.identifier} IS {_text(f'{table.pt} / {table.en}')}")
+    for column in table.columns:
+        connection.execute(f"COMMENT ON COLUMN {table.identifier}.{column.name} IS {_text(column.description)}")
+
+
+def _tell(connection: duckdb.DuckDBPyConnection, contents: Sequence[Content], cited: Citation) -> None:
+    """The tables `main.contents` and `main.citation`."""
+    connection.execute(
+        "CREATE TABLE main.contents (table_name VARCHAR, kind VARCHAR, row_count BIGINT, snapshot_id BIGINT)"
+    )
+    told = [(one.table.identifier, one.kind, one.rows, one.snapshot_id) for one in contents]
+    connection.executemany("INSERT INTO main.contents VALUES (?, ?, ?, ?)", told)
+    connection.execute(f"COMMENT ON TABLE main.contents IS {_text(_ABOUT_CONTENTS)}")
+    connection.execute(
+        "CREATE TABLE main.citation AS SELECT ? AS version, ?::DATE AS as_of, ? AS text_pt, ? AS text_en, "
+        "? AS licence_pt, ? AS licence_en",
+        [cited.version, cited.as_of, cited.text_pt, cited.text_en, cited.licence_pt, cited.licence_en],
+    )
+    connection.execute(f"COMMENT ON TABLE main.citation IS {_text(_ABOUT_CITATION)}")
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

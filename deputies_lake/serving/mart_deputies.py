@@ -1,0 +1,73 @@
+"""serving.mart_deputies: what each deputy and each leadership office spent in a year (question 2).
+
+In BRL a ranking compares states with different quotas; by share of the own quota: `mart_quota_shares`.
+"""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import YEAR, Column, Table, Totals
+from deputies_lake.serving.columns import (
+    DEPUTY,
+    MEASURES,
+    OF_YEAR,
+    PARTY_LABEL,
+    PAYER_KIND,
+    QUALIFIERS,
+    SOURCE_CODE,
+    STATE_CODE,
+    count,
+)
+from deputies_lake.serving.receipts import Star, measures, named, qualified, source_of_year, with_deputy
+from deputies_lake.star import dim_deputies
+
+_REGISTER: Final = Column(
+    name="deputy_register_id",
+    pt="número no cadastro da Câmara (ideCadastro), o da API; nulo onde não publicado",
+    en="number in the House's register (ideCadastro), the API's; null where not published",
+    source=(f"{dim_deputies.TABLE.name}.deputy_register_id",),
+    published="ideCadastro",
+    nullable=True,
+    example="178000",
+)
+
+TABLE: Final = Table(
+    layer="serving",
+    name="mart_deputies",
+    pt="Despesa por ano de cada deputado e de cada liderança.",
+    en="Spending a year of each deputy and each leadership office.",
+    grain="one row per year and payer; party and state are those of the payer's latest receipts of the year",
+    partitioned=True,
+    columns=(
+        OF_YEAR,
+        *DEPUTY,
+        _REGISTER,
+        PAYER_KIND,
+        PARTY_LABEL,
+        STATE_CODE,
+        SOURCE_CODE,
+        count("months", "meses com recibo", "months with a receipt", "competence_month", "date_key"),
+        *MEASURES,
+        *QUALIFIERS,
+    ),
+    key=(YEAR, "deputy_key"),
+    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+)
+
+
+def transform(star: Star) -> DataFrame:
+    """One row per year and payer."""
+    # The keys break ties, so that every run shows the same.
+    latest = F.max(F.struct("month", "date_key", "party_key", "state_key")).alias("_latest")
+    months = F.countDistinct(F.when(F.col("month") > 0, F.col("month"))).alias("months")
+    rows = (
+        star.receipts.groupBy(YEAR, "deputy_key", "payer_kind")
+        .agg(source_of_year(), latest, months, *measures())
+        .withColumns({key: F.col(f"_latest.{key}") for key in ("party_key", "state_key")})
+    )
+    rows = with_deputy(rows, star, "deputy_register_id")
+    rows = named(rows, star.parties, "party_key", ["party_label"])
+    rows = named(rows, star.states, "state_key", ["state_code"])
+    return qualified(rows, star.gaps).select(*TABLE.column_names)

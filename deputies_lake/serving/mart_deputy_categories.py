@@ -1,0 +1,29 @@
+"""serving.mart_deputy_categories: on what each deputy and each leadership office spent in a year."""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+
+from deputies_lake.contracts import YEAR, Table, Totals
+from deputies_lake.serving.columns import CATEGORY, DEPUTY, MEASURES, OF_YEAR, PAYER_KIND, SOURCE_CODE
+from deputies_lake.serving.receipts import Star, measures, source_of_year, with_category, with_deputy
+
+TABLE: Final = Table(
+    layer="serving",
+    name="mart_deputy_categories",
+    pt="Despesa por ano e categoria de cada deputado e de cada liderança.",
+    en="Spending by year and category of each deputy and each leadership office.",
+    grain="one row per year, payer and category",
+    partitioned=True,
+    columns=(OF_YEAR, *DEPUTY, PAYER_KIND, *CATEGORY, SOURCE_CODE, *MEASURES),
+    key=(YEAR, "deputy_key", "expense_category_key"),
+    totals=Totals(by=(YEAR, "expense_category_key"), amount="spent_amount", also=("document_amount",), rows="receipts"),
+)
+
+
+def transform(star: Star) -> DataFrame:
+    """One row per year, payer and category."""
+    rows = star.receipts.groupBy(YEAR, "deputy_key", "payer_kind", "expense_category_key").agg(
+        source_of_year(), *measures()
+    )
+    return with_category(with_deputy(rows, star), star).select(*TABLE.column_names)

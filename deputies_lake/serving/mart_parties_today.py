@@ -1,0 +1,56 @@
+"""serving.mart_parties_today: what deputies spent, by the party that their party is called or became part of today.
+
+A merger is not a rename: the figures of the parties that merged are added up here, and stand apart in `mart_parties`.
+A deputy's own change of party is neither and stays as it was reported.
+"""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import YEAR, Column, Table, Totals
+from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, QUALIFIERS, SOURCE_CODE, SPENT_PER_DEPUTY
+from deputies_lake.serving.receipts import Star, measures, named, per_deputy, qualified, source_of_year
+from deputies_lake.star import dim_parties
+
+TABLE: Final = Table(
+    layer="serving",
+    name="mart_parties_today",
+    pt="Despesa por ano e partido sucessor de hoje.",
+    en="Spending by year and today's successor of the party.",
+    grain="one row per year and today's party label",
+    partitioned=True,
+    columns=(
+        OF_YEAR,
+        Column(
+            name="party_label_today",
+            pt="como o partido se chama hoje, ou de qual faz parte",
+            en="what the party is called today, or part of which it is",
+            source=(f"{dim_parties.TABLE.name}.party_label_today",),
+            example="UNIÃO",
+        ),
+        Column(
+            name="party_labels",
+            pt="os partidos informados nos recibos que ele reúne",
+            en="the parties reported on the receipts that it joins",
+            source=(f"{dim_parties.TABLE.name}.party_label",),
+            example="DEM, PSL",
+        ),
+        SOURCE_CODE,
+        DEPUTIES,
+        SPENT_PER_DEPUTY,
+        *MEASURES,
+        *QUALIFIERS,
+    ),
+    key=(YEAR, "party_label_today"),
+    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+)
+
+
+def transform(star: Star) -> DataFrame:
+    """One row per year and today's label."""
+    receipts = named(star.receipts, star.parties, "party_key", ["party_label", "party_label_today"])
+    labels = F.array_join(F.array_sort(F.collect_set("party_label")), ", ").alias("party_labels")
+    rows = receipts.groupBy(YEAR, "party_label_today").agg(source_of_year(), labels, *per_deputy(), *measures())
+    return qualified(rows, star.gaps).select(*TABLE.column_names)

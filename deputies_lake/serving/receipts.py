@@ -1,0 +1,174 @@
+"""The receipts as marts read them, what all marts sum up, and which known gaps touch a figure.
+
+Here belongs what more than one mart does with Spark. What a mart is, is said in its own file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from deputies_lake.contracts import MONEY, SHARE, YEAR, Totals
+from deputies_lake.raw import chamber_expenses
+from deputies_lake.star import fct_expenses
+
+HOUSE: Final = chamber_expenses.CSV.source_code
+
+_AMOUNTS: Final = ("spent", "document", "deduction", "net", "refund", "returned")
+_STILL_ARRIVING: Final = "receipts_still_arriving"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Star:
+    """What marts are made from: `receipts` as `of_fact` makes them, and tables of the star as they are published."""
+
+    receipts: DataFrame
+    deputies: DataFrame
+    parties: DataFrame
+    states: DataFrame
+    suppliers: DataFrame
+    categories: DataFrame
+    quotas: DataFrame
+    limits: DataFrame
+    gaps: DataFrame
+
+
+def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame) -> DataFrame:
+    """The fact's rows with `month`, `payer_kind`, `date`, `is_weekend` and each amount in whole cents, `_<amount>`.
+
+    As a number Spark adds amounts up in place, as a decimal it makes an object of each.
+    """
+    net, document = F.col("net_amount"), F.col("document_amount")
+    cents = {
+        "spent": F.coalesce(net, document),
+        "document": document,
+        "deduction": F.col("deduction_amount"),
+        "net": net,
+        "refund": F.when(net.isNotNull(), F.least(net, F.lit(0))),
+        "returned": F.col("returned_amount"),
+    }
+    kinds = F.broadcast(deputies.select("deputy_key", "payer_kind"))
+    days = F.broadcast(dates.select("date_key", "date", "is_weekend"))
+    quota_month = F.when(F.col("source_code") == HOUSE, F.col("competence_month")).otherwise(F.month("date"))
+    return (
+        fact.join(kinds, on="deputy_key", how="left")
+        .join(days, on="date_key", how="left")
+        .withColumn("month", F.coalesce(quota_month, F.lit(0)))
+        .withColumns({f"_{name}": (amount * 100).cast("bigint") for name, amount in cents.items()})
+    )
+
+
+def fact_sums(totals: Totals) -> str:
+    """The DuckDB query for what a mart must add up to, over the view of the fact; in its own words, not by Spark."""
+    by = ", ".join(totals.by)
+    spent = {"spent_amount": "coalesce(net_amount, document_amount)"}
+    amounts = ", ".join(f"sum({spent.get(amount, amount)})" for amount in totals.amounts)
+    return f"SELECT {by}, count(*), {amounts} FROM star_{fct_expenses.TABLE.name} GROUP BY {by}"
+
+
+def in_brl(cents: SparkColumn) -> SparkColumn:
+    """An amount in cents as a decimal, exactly."""
+    return (cents.cast("decimal(16,0)") / 100).cast(MONEY)
+
+
+def measures() -> list[SparkColumn]:
+    """The aggregates behind `columns.MEASURES`."""
+    return [
+        F.count(F.lit(1)).alias("receipts"),
+        *(in_brl(F.sum(f"_{name}")).alias(f"{name}_amount") for name in _AMOUNTS),
+    ]
+
+
+def of_deputies(column: SparkColumn) -> SparkColumn:
+    """The value on the rows that deputies pay, null on those of leadership offices."""
+    return F.when(F.col("payer_kind") == "deputy", column)
+
+
+def per_deputy() -> list[SparkColumn]:
+    """How many deputies have a receipt, and what they spent on average: the mean of deputies, offices left out."""
+    deputies = F.countDistinct(of_deputies(F.col("deputy_key")))
+    spent = in_brl(F.sum(of_deputies(F.col("_spent"))))
+    return [
+        deputies.alias("deputies"),
+        F.when(deputies > 0, (spent / deputies).cast(MONEY)).alias("spent_per_deputy"),
+    ]
+
+
+def source_of_year() -> SparkColumn:
+    """A year has one source."""
+    return F.max("source_code").alias("source_code")
+
+
+def ratio(part: SparkColumn, whole: SparkColumn) -> SparkColumn:
+    """A share, null where the whole is null or zero."""
+    return F.when(whole != 0, part / whole).cast(SHARE)
+
+
+def qualified(rows: DataFrame, gaps: DataFrame, *, by_month: bool = False, by_category: bool = False) -> DataFrame:
+    """`rows` with `is_incomplete` and `known_gaps`: the gaps of their year, or of their month, and of their source.
+
+    What is only worth knowing, of low severity, is left out. A gap of one category touches a total, too: of `rows` that
+    are `by_category`, it touches that category's only.
+    """
+    first, last = (F.make_date(YEAR, F.lit(month), F.lit(1)) for month in (1, 12))
+    if by_month:
+        of_month = F.when(F.col("month") > 0, F.make_date(YEAR, "month", F.lit(1)))
+        first, last = F.coalesce(of_month, first), F.coalesce(of_month, last)
+
+    def touches(gap: SparkColumn) -> SparkColumn:
+        same = [(gap["source_code"], "source_code")]
+        same += [(gap["expense_category_id"], "expense_category_id")] if by_category else []
+        touched = F.coalesce(gap["first_month"] <= last, F.lit(True)) & F.coalesce(
+            gap["last_month"] >= first, F.lit(True)
+        )
+        for of_gap, column in same:
+            touched &= of_gap.isNull() | of_gap.eqNullSafe(F.col(column))
+        return touched
+
+    # They are a handful: beside each row as one array they cost less than another join and grouping.
+    known = gaps.where("severity <> 'low'").agg(F.collect_list(F.struct(*gaps.columns)).alias("_known"))
+    found = F.array_sort(F.transform(F.filter("_known", touches), lambda gap: gap["gap_id"]))
+    return (
+        rows.join(F.broadcast(known), how="cross")
+        .withColumn("_found", found)
+        .withColumns(
+            {
+                "is_incomplete": F.array_contains("_found", _STILL_ARRIVING),
+                "known_gaps": F.when(F.size("_found") > 0, F.array_join("_found", ", ")),
+            }
+        )
+        .drop("_known", "_found")
+    )
+
+
+def named(rows: DataFrame, members: DataFrame, key: str, columns: Sequence[str], **renamed: str) -> DataFrame:
+    """`rows` with columns of a dimension, found by its key; `renamed` gives new names to further columns."""
+    told = members.select(key, *columns, *(F.col(name).alias(new) for new, name in renamed.items()))
+    return rows.join(F.broadcast(told), on=key, how="left")
+
+
+def with_category(rows: DataFrame, star: Star, *more: str) -> DataFrame:
+    """`rows` with what `columns.CATEGORY` tells of their `expense_category_key`."""
+    return named(
+        rows,
+        star.categories,
+        "expense_category_key",
+        ["expense_category_id", *more],
+        category_pt="name_pt",
+        category_en="name_en",
+    )
+
+
+def with_deputy(rows: DataFrame, star: Star, *more: str) -> DataFrame:
+    """`rows` with what `columns.DEPUTY` tells of their `deputy_key`."""
+    return named(rows, star.deputies, "deputy_key", ["deputy_id", "deputy_name", *more])
+
+
+def with_supplier(rows: DataFrame, star: Star, *more: str) -> DataFrame:
+    """`rows` with what `columns.SUPPLIER` tells of their `supplier_key`."""
+    # Too many for every core to be sent all of them.
+    told = star.suppliers.select("supplier_key", "supplier_id", "supplier_id_kind", "supplier_name", *more)
+    return rows.join(told, on="supplier_key", how="left")

@@ -1,0 +1,243 @@
+"""How the lake is: what is fresh, what is late, what is blocked and why, and what to type next.
+
+From the tables and the landing zone, and, where there is one on this machine, from Dagster's instance. No Java. How it
+is said at a terminal is in `status_commands.py`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from deputies_lake.contracts import YEAR
+from deputies_lake.environments import SECRETS, VARIABLES, Environment, Settings, values
+from deputies_lake.quota_years import current_year
+from deputies_lake.raw import file_versions
+from deputies_lake.resources.lake import Lake
+from deputies_lake.serving import readiness
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+DAYS: Final = 14
+"""So many days of readiness are told."""
+
+_RUNS: Final = 5
+_HIDDEN: Final = "(set, and hidden)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableStatus:
+    """A published table: since when its newest version stands, its rows, and the quota years it has, if it has any."""
+
+    name: str
+    published_at: datetime
+    rows: int
+    years: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileStatus:
+    """The file of a year that readers have: when the House made it, and when it was taken in."""
+
+    year: int
+    file_name: str
+    made_at: datetime | None
+    taken_in_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocked:
+    """A year whose newest file was refused; readers keep the version before."""
+
+    year: int
+    file_name: str
+    since: datetime
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Morning:
+    """A day and its deadline. `ready_at` is None as long as its figures are not ready, or were not measured."""
+
+    day: date
+    ready_at: datetime | None
+    is_in_time: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStatus:
+    """A run of Dagster: `years` as a partition or a range of them, `started_at` None while it waits."""
+
+    run_id: str
+    job: str
+    years: str
+    status: str
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceStatus:
+    """Dagster's own: the last runs, and whether each daemon, sensor and schedule is on.
+
+    Sensors and schedules that nobody has switched, and no daemon has seen, are not among them.
+    """
+
+    runs: Sequence[RunStatus]
+    daemons: Mapping[str, bool]
+    switches: Mapping[str, bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """All of it. Moments carry a zone. `instance` is None where no Dagster is set up on this machine.
+
+    `late_since` is the deadline that was missed, None where nothing is late; `next_commands` mend what is not well.
+    """
+
+    environment: Environment
+    at: datetime
+    tables: Sequence[TableStatus]
+    files: Sequence[FileStatus]
+    blocked: Sequence[Blocked]
+    deadline: datetime
+    late_since: datetime | None
+    mornings: Sequence[Morning]
+    instance: InstanceStatus | None
+    next_commands: Sequence[str]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is late and nothing blocked. An empty lake is well: nothing was promised."""
+        return self.late_since is None and not self.blocked
+
+
+def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | None", now: datetime) -> Status:
+    """Read it all. `instance` is None where there is none; `now` has a zone."""
+    tables = _tables(lake)
+    last, standing = _decisions(lake)
+    blocked = [
+        Blocked(
+            year=year, file_name=row["file_name"], since=row["decided_at"].replace(tzinfo=UTC), why=row["faults"] or ""
+        )
+        for year, row in sorted(last.items())
+        if row["decision"] == file_versions.BLOCKED
+    ]
+    measured = readiness.first_of_days(lake.rows(readiness.TABLE))
+    late_since = _late_since(measured, now) if readiness.is_of_house(lake) else None
+    return Status(
+        environment=settings.environment,
+        at=now,
+        tables=tables,
+        files=[_file(row) for _, row in sorted(standing.items())],
+        blocked=blocked,
+        deadline=readiness.deadline_of(readiness.day_of(now)),
+        late_since=late_since,
+        mornings=_mornings(measured, now),
+        instance=_instance(instance) if instance else None,
+        next_commands=_next_commands(settings, tables, blocked, is_late=late_since is not None),
+    )
+
+
+def settings_in_use() -> Mapping[str, tuple[str, str]]:
+    """Of each variable: its value, and what it means. A secret's value is not shown."""
+    given = values(VARIABLES)
+    return {
+        name: (_HIDDEN if name in given and name in SECRETS else given.get(name, ""), meaning)
+        for name, meaning in VARIABLES.items()
+    }
+
+
+def _tables(lake: Lake) -> Sequence[TableStatus]:
+    from deputies_lake.tables import tables_of
+
+    return [
+        TableStatus(
+            name=contract.identifier,
+            published_at=max(lake.snapshots(contract)),
+            rows=rows[contract.identifier],
+            years=lake.years(contract) if contract.partitioned else (),
+        )
+        for rows in [dict(lake.overview())]
+        for contract in tables_of()
+        if contract.identifier in rows
+    ]
+
+
+def _decisions(lake: Lake) -> tuple[Mapping[int, Mapping[str, Any]], Mapping[int, Mapping[str, Any]]]:
+    """Year by year the last decision, and the last by which something was published."""
+    rows = sorted(lake.rows(file_versions.TABLE), key=lambda row: row["decided_at"])
+    last = {row[YEAR]: row for row in rows}
+    return last, {row[YEAR]: row for row in rows if row["decision"] != file_versions.BLOCKED}
+
+
+def _file(row: Mapping[str, Any]) -> FileStatus:
+    return FileStatus(
+        year=row[YEAR],
+        file_name=row["file_name"],
+        made_at=row["modified_at"].replace(tzinfo=UTC) if row["modified_at"] else None,
+        taken_in_at=row["decided_at"].replace(tzinfo=UTC),
+    )
+
+
+def _mornings(measured: Mapping[date, Mapping[str, Any]], now: datetime) -> Sequence[Morning]:
+    today = readiness.day_of(now)
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    return [
+        Morning(
+            day=day,
+            ready_at=measured[day]["ready_at"].replace(tzinfo=UTC) if day in measured else None,
+            is_in_time=day in measured and measured[day]["is_in_time"],
+        )
+        for day in days
+    ]
+
+
+def _late_since(measured: Iterable[date], now: datetime) -> datetime | None:
+    """The first deadline after the last day that was ready, if it has passed; where none was, the last one."""
+    today = readiness.day_of(now)
+    due = today if now >= readiness.deadline_of(today) else today - timedelta(days=1)
+    last = max(measured, default=due - timedelta(days=1))
+    return readiness.deadline_of(last + timedelta(days=1)) if last < due else None
+
+
+def _instance(instance: "dg.DagsterInstance") -> InstanceStatus:
+    records = instance.get_run_records(limit=_RUNS)
+    daemons = instance.get_daemon_statuses()
+    return InstanceStatus(
+        runs=[
+            RunStatus(
+                run_id=record.dagster_run.run_id,
+                job="assets" if record.dagster_run.job_name.startswith("__") else record.dagster_run.job_name,
+                years=_years(record.dagster_run.tags),
+                status=record.dagster_run.status.value,
+                started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+            )
+            for record in records
+        ],
+        daemons={name: bool(daemon.healthy) for name, daemon in sorted(daemons.items())},
+        switches={state.instigator_name: state.is_running for state in instance.all_instigator_state()},
+    )
+
+
+def _years(tags: Mapping[str, str]) -> str:
+    first, last = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
+    return f"{first}..{last}" if first and last and first != last else first or tags.get("dagster/partition", "")
+
+
+def _next_commands(
+    settings: Settings, tables: Sequence[TableStatus], blocked: Sequence[Blocked], *, is_late: bool
+) -> Sequence[str]:
+    env = "" if settings.environment is Environment.LOCAL else f" --env {settings.environment}"
+    if not tables:
+        return ["make demo"] if settings.home else [f"deputies-lake fetch{env}"]
+    commands = []
+    for one in blocked:
+        commands.append(f"deputies-lake history --year {one.year}{env}")
+        commands.append(f'deputies-lake accept --year {one.year}{env} --reason "..."  # if the file is right')
+    if is_late:
+        year = current_year()
+        commands.append(
+            f"dagster asset materialize -m deputies_lake.definitions --select '*' --partition-range {year - 1}...{year}"
+        )
+    return commands

@@ -1,0 +1,174 @@
+"""`deputies-lake status`: how the lake is, on one screen, for people and monitors. What is told is in `status.py`."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from deputies_lake.aws_commands import environment_option
+from deputies_lake.environments import DAGSTER_HOME, Settings, SettingsError, load_settings, values
+from deputies_lake.quota_years import TIMEZONE
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from deputies_lake.status import InstanceStatus, Morning, Status, TableStatus
+
+# Of a morning in time, by the hour at which its figures were ready: the later, the higher.
+_BARS: Final = "▁▂▃▄▅▆▇"
+_LATE: Final = "█"
+_NOT_MEASURED: Final = "·"
+
+
+@click.command()
+@environment_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--settings", "with_settings", is_flag=True, help="Also the settings in use; secrets stay hidden.")
+def status(environment: str | None, *, as_json: bool, with_settings: bool) -> None:
+    """Say what is fresh, what is late, what is blocked and why, and what to type next.
+
+    Ends with 0 where all is well, with 1 where something is late or blocked. Clocks are Brasília's.
+    """
+    # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
+    from deputies_lake.resources.lake import LakeResource
+    from deputies_lake.status import settings_in_use, status_of
+
+    try:
+        settings = load_settings(environment)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    with _instance(settings) as instance:
+        found = status_of(LakeResource.of(settings).open(), settings, instance, datetime.now(UTC))
+    if as_json:
+        told = {**asdict(found), "is_well": found.is_well}
+        if with_settings:
+            told["settings"] = {name: value for name, (value, _) in settings_in_use().items()}
+        click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+    else:
+        _tell(found)
+        if with_settings:
+            _tell_settings(settings_in_use())
+    sys.exit(0 if found.is_well else 1)
+
+
+@contextmanager
+def _instance(settings: Settings) -> "Iterator[dg.DagsterInstance | None]":
+    """Dagster's instance, if one is set up: what `DAGSTER_HOME` names, else the one in the local lake."""
+    import dagster as dg
+    from sqlalchemy.exc import SQLAlchemyError
+
+    named = values([DAGSTER_HOME]).get(DAGSTER_HOME)
+    home = Path(named) if named else Path(settings.home or ".") / "dagster"
+    if not (home / "dagster.yaml").exists():
+        yield None
+        return
+    try:
+        instance = dg.DagsterInstance.from_config(str(home))
+    except (dg.DagsterError, SQLAlchemyError) as error:
+        click.secho(f"Dagster's instance in {home} can't be opened: {type(error).__name__}", fg="yellow", err=True)
+        yield None
+        return
+    with instance:
+        yield instance
+
+
+def _tell(found: "Status") -> None:
+    click.secho(f"deputies_lake {found.environment}, {_clock(found.at)} in Brasília: {_verdict(found)}", bold=True)
+    if not found.tables:
+        click.echo("The lake is empty. Bring it some files, or let the demo make a sample.")
+    for one in found.blocked:
+        click.secho(f"blocked  {one.year} since {_clock(one.since)}: {one.file_name}: {one.why}", fg="red")
+    if found.late_since:
+        click.secho(f"late     since {_clock(found.late_since)}", fg="red")
+    if found.tables:
+        _heading("Tables")
+        for layer in dict.fromkeys(table.name.partition(".")[0] for table in found.tables):
+            _tell_layer(layer, [table for table in found.tables if table.name.startswith(f"{layer}.")])
+    if found.files:
+        _tell_files(found)
+    _heading("Dagster")
+    if found.instance:
+        _tell_instance(found.instance)
+    else:
+        click.echo(f"  no instance on this machine that can be read; {DAGSTER_HOME} says where one is")
+    if found.next_commands:
+        _heading("Next")
+        for command in found.next_commands:
+            click.echo(f"  {command}")
+
+
+def _verdict(found: "Status") -> str:
+    troubles = []
+    if found.late_since:
+        troubles.append("late")
+    if found.blocked:
+        troubles.append(f"{len(found.blocked)} year{'s' if len(found.blocked) > 1 else ''} blocked")
+    return ", ".join(troubles) or ("well" if found.tables else "empty")
+
+
+def _tell_layer(layer: str, tables: "Sequence[TableStatus]") -> None:
+    years = sorted({year for table in tables for year in table.years})
+    span = " to ".join(dict.fromkeys(str(year) for year in (*years[:1], *years[-1:])))
+    newest = max(table.published_at for table in tables)
+    rows = sum(table.rows for table in tables)
+    click.echo(f"  {layer:<9}{len(tables):>3} tables {rows:>14,} rows   published {_clock(newest)}   {span}")
+
+
+def _tell_files(found: "Status") -> None:
+    _heading("The House's files that readers have")
+    for file in found.files[-2:]:
+        made = _clock(file.made_at) if file.made_at else "unknown"
+        click.echo(f"  {file.file_name:<20} made {made}   taken in {_clock(file.taken_in_at)}")
+    if others := found.files[:-2]:
+        oldest = min(file.taken_in_at for file in others)
+        click.echo(f"  {len(others)} others, {others[0].year} to {others[-1].year}, taken in since {_clock(oldest)}")
+    _heading(f"Ready by {found.deadline:%H:%M}, the last {len(found.mornings)} days")
+    click.echo(f"  {''.join(_bar(morning) for morning in found.mornings)}  {_today(found.mornings[-1])}")
+
+
+def _tell_instance(instance: "InstanceStatus") -> None:
+    for run in instance.runs:
+        started = _clock(run.started_at) if run.started_at else "waiting".ljust(16)
+        click.echo(f"  {started}  {run.status.lower():<11}{run.job} {run.years}  {run.run_id[:8]}")
+    if not instance.runs:
+        click.echo("  no run yet")
+    still = [name.lower() for name, healthy in instance.daemons.items() if not healthy]
+    click.echo(f"  daemons: {'all alive' if not still else 'no sign of ' + ', '.join(still)}")
+    for word, on in (("on", True), ("off", False)):
+        if names := [name for name, is_on in sorted(instance.switches.items()) if is_on is on]:
+            click.echo(f"  {word}: {', '.join(names)}")
+
+
+def _tell_settings(settings: Mapping[str, tuple[str, str]]) -> None:
+    _heading("Settings")
+    for name, (value, meaning) in settings.items():
+        click.echo(f"  {name}={value}" if value else f"  {name} is not set: {meaning}")
+
+
+def _bar(morning: "Morning") -> str:
+    if morning.ready_at is None:
+        return _NOT_MEASURED
+    if not morning.is_in_time:
+        return _LATE
+    return _BARS[min(morning.ready_at.astimezone(ZoneInfo(TIMEZONE)).hour, len(_BARS) - 1)]
+
+
+def _today(morning: "Morning") -> str:
+    if morning.ready_at is None:
+        return f"today not ready   ({_NOT_MEASURED} not ready, {_LATE} late)"
+    return f"today at {morning.ready_at.astimezone(ZoneInfo(TIMEZONE)):%H:%M}"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d %H:%M}"
+
+
+def _heading(text: str) -> None:
+    click.secho(text, bold=True)
