@@ -16,7 +16,7 @@ demo: $(VENV)/installed ## Build the whole lake from a sample, or from INPUT=DIR
 
 test: $(VENV)/installed-dev ## Lint, check types and run all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 ##@ Work with the lake
 

@@ -6,21 +6,17 @@ What `make demo` runs. The runs are ordinary ones: they stay in the Dagster inst
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 import dagster as dg
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.definitions import defs
+from deputies_lake.partitions import range_tags
 from deputies_lake.progress import RUN_CONFIG
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.resources.lake import Lake
 from deputies_lake.star import fct_expenses
-
-# What Dagster's own command line sets for a range of partitions.
-_RANGE_START: Final = "dagster/asset_partition_range_start"
-_RANGE_END: Final = "dagster/asset_partition_range_end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +79,7 @@ def totals_by_year(lake: Lake) -> list[YearTotal]:
 
 
 def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], years: range) -> Outcome:
-    tags = {_RANGE_START: str(years[0]), _RANGE_END: str(years[-1])}
+    tags = range_tags(years[0], years[-1])
     with dg.execute_job(dg.reconstructable(job), instance=instance, run_config=RUN_CONFIG, tags=tags) as result:
         checks = result.get_asset_check_evaluations()
         failures = [event for event in result.all_events if event.is_step_failure]

@@ -12,13 +12,13 @@ from typing import Final
 
 from deputies_lake.contracts import LAYERS, Table
 
-SERVED: Final = ("star", "serving")
-"""The layers that readers see. The others hold personal ids."""
+SERVED: Final = ("serving", "star")
+"""The layers that readers see, those first that they ask first. The others hold personal ids."""
 
 
 @cache
 def tables_of(*layers: str) -> tuple[Table, ...]:
-    """The tables of these layers, of all where none is named, in the order data walks."""
+    """The tables of these layers, of all where none is named, layer by layer."""
     return tuple(table for layer in layers or LAYERS for table in _declared(layer))
 
 

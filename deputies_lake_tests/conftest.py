@@ -4,6 +4,7 @@ import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -14,10 +15,30 @@ from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake_tests.as_typed import COMPILED_IN_HASTE
 from deputies_lake_tests.staging import raw_rows
 
+LONGEST_FIRST: Final = (
+    "aws/test_page.py",
+    "test_as_typed.py",
+    "aws/test_faults.py",
+    "test_ui.py",
+    "automation/test_daemon.py",
+    "test_real_lake.py",
+    "serving/test_marts.py",
+    "star/test_assets.py",
+    "resources/emr/test_launcher.py",
+    "staging/test_assets.py",
+)
+"""Files that take a minute or more. The last one handed out to a process should be a short one."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # PySpark leaves the socket through which it collects rows to the garbage collector.
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files as they are to be handed out to processes; within a file nothing moves."""
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session")

@@ -394,7 +394,7 @@ def test_a_range_of_years_is_one_run(contract: Table) -> None:
 )
 def test_a_job_is_of_its_layers_assets(job: str, layers: set[str]) -> None:
     selected = build_definitions("local").resolve_job_def(job).asset_layer.executable_asset_keys
-    assert selected == {key for key in (*CONTRACTS, *FILES) if key.path[0] in layers}
+    assert selected == {key for key in (*CONTRACTS, *FILES, *DEADLINES) if key.path[0] in layers}
 
 
 @pytest.mark.parametrize("job", sorted(JOBS))

@@ -72,7 +72,6 @@ from deputies_lake.star import (
     ref_known_gaps,
     ref_monthly_quotas,
 )
-from deputies_lake.tables import served_tables
 
 _MARTS: Final[Mapping[Table, Callable[[Star], DataFrame]]] = {
     mart.TABLE: mart.transform
@@ -262,7 +261,8 @@ def _publish_rows(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], r
     specs=[
         dg.AssetSpec(
             key=["serving", "duckdb_file"],
-            deps=[key_of(table) for table in served_tables().values()],
+            # What else is in it comes before these.
+            deps=[key_of(table) for table in (*_MARTS, *_DESCRIPTIONS)],
             description=(
                 "All served tables in one DuckDB file, `lake.duckdb`, rebuilt after each publication.\n\n"
                 "Todas as tabelas servidas em um arquivo DuckDB, `lake.duckdb`, refeito a cada publicação."

@@ -91,7 +91,7 @@ def opened(lake: Lake, tables: Iterable[Table]) -> Iterator[duckdb.DuckDBPyConne
             else:
                 select = f"FROM temp.{lake.view(connection, table)}"
             connection.execute(f"CREATE VIEW {table.identifier} AS {select}")
-        connection.execute(f"SET search_path = '{','.join(reversed(SERVED))}'")
+        connection.execute(f"SET search_path = '{','.join(SERVED)}'")
         allowed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         connection.execute(f"SET allowed_paths = [{allowed}]")
         for setting in _CLOSED:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,15 +22,22 @@ OURS = Artifact(code_id="c0de", environment_id="e417")
 IMPORTED = ("dagster", "dagster_aws", "duckdb", "pyarrow", "pyiceberg")
 
 
-@pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built:
-    shelf = tmp_path / "shelf"
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("built")
     for name in IMPORTED:
-        write_wheel(shelf, name, "1.0")
-    monkeypatch.setattr(packaging, "pins", lambda: [f"{name}==1.0" for name in IMPORTED])
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
-    return build(OURS, tmp_path / "dist")
+        write_wheel(folder / "shelf", name, "1.0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packaging, "pins", lambda: [f"{name}==1.0" for name in IMPORTED])
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(folder / "shelf"))
+        return build(OURS, folder / "dist")
+
+
+@pytest.fixture
+def built(tmp_path: Path, built_once: Built) -> Built:
+    """An artifact of which a test may break what it likes."""
+    return replace(built_once, folder=shutil.copytree(built_once.folder, tmp_path / "dist"))
 
 
 class Node:

@@ -1,7 +1,9 @@
 """An artifact is built once, uploaded once, and never taken for whole before it is."""
 
 import json
+import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +31,28 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def offer(shelf: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(packaging, "pins", lambda: ["lake-one==1.0", "lake-two==2.1"])
+    patch.setenv("PIP_NO_INDEX", "1")
+    patch.setenv("PIP_FIND_LINKS", str(shelf))
+
+
 @pytest.fixture(autouse=True)
 def packages(monkeypatch: pytest.MonkeyPatch, shelf: Path) -> None:
-    monkeypatch.setattr(packaging, "pins", lambda: ["lake-one==1.0", "lake-two==2.1"])
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    offer(shelf, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def built_once(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    with pytest.MonkeyPatch.context() as patch:
+        offer(shelf, patch)
+        return build(OURS, tmp_path_factory.mktemp("built") / "dist")
 
 
 @pytest.fixture
-def built(tmp_path: Path, packages: None) -> Built:
-    return build(OURS, tmp_path / "dist")
+def built(tmp_path: Path, built_once: Built) -> Built:
+    """An artifact of the test's own, built into `dist`."""
+    return replace(built_once, folder=shutil.copytree(built_once.folder, tmp_path / "dist"))
 
 
 def test_a_version_is_built_once(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

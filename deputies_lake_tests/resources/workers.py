@@ -1,6 +1,6 @@
 """What runs in processes of its own: publications that are killed on the way, and publications that race.
 
-The processes come from a fork server that has imported this module, so that starting one costs milliseconds.
+The processes come from a fork server that has imported what they need, so that starting one costs milliseconds.
 """
 
 import multiprocessing
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
+# Python has one fork server and one list for it: a second list would take the place of this one, for all tests.
+PROCESSES.set_forkserver_preload(
+    [__name__, "deputies_lake_tests.resources.emr.cluster", "deputies_lake_tests.resources.emr.assets", "pyspark"]
+)
 
 
 @dataclass(frozen=True)

@@ -70,5 +70,6 @@ def test_what_has_not_changed_is_no_new_version(run: dg.ExecuteInProcessResult, 
 def test_an_empty_lake_fails_with_what_to_materialize_first(tmp_path: Path) -> None:
     run = materialized(tmp_path, raise_on_error=False)
     failure = run.failure_data_for_node("describe_tables")
-    assert failure and failure.user_failure_data
+    assert failure
+    assert failure.user_failure_data
     assert "--select star/fct_expenses" in (failure.user_failure_data.description or "")

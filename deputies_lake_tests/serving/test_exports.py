@@ -16,6 +16,7 @@ import pytest
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import exports, mart_deputies
 from deputies_lake.serving.exports import ExportError, export
+from deputies_lake.serving.reading import opened
 from deputies_lake.star import dim_suppliers
 from deputies_lake_tests.serving.small_lake import KEY, SHA
 
@@ -95,7 +96,7 @@ def test_all_other_text_is_left_as_it_is(lake: Lake, text: str) -> None:
 def excels(lake: Lake, text: str) -> str:
     """What a text becomes for Excel."""
     [column] = [column for column in TABLE.columns if column.name == "deputy_name"]
-    with exports.opened(lake, []) as connection:
+    with opened(lake, []) as connection:
         expression = exports._for_excel(column)
         found: str = connection.execute(f"SELECT {expression} FROM (SELECT ? AS deputy_name)", [text]).fetchall()[0][0]
     return found

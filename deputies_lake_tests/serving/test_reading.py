@@ -51,7 +51,7 @@ def test_a_table_without_rows_is_one_without_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["raw.file_versions", "staging.stg_chamber_expenses"])
 def test_layers_with_personal_ids_are_not_read(lake: Lake, name: str) -> None:
-    with pytest.raises(QueryError, match="holds personal ids; readers have star and serving"):
+    with pytest.raises(QueryError, match="holds personal ids; readers have serving and star"):
         answer(lake, f"FROM {name}")
 
 

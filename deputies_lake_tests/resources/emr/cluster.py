@@ -4,7 +4,6 @@ What moto lacks is added: steps that end, their cancellation, and why they faile
 fail. There is no Spark and no spark-submit: a driver is what this module says it does.
 """
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -29,14 +28,10 @@ from moto.emr.responses import ElasticMapReduceResponse
 from deputies_lake.emr import artifact, step_main
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.environments import AwsSettings
-from deputies_lake_tests.resources.emr import assets
+from deputies_lake_tests.resources.workers import PROCESSES
 
 ACCOUNT_ID = "123456789012"
 ACTIVE = {"PENDING", "RUNNING"}
-
-# Drivers come from a fork server that has imported all this, so that starting one costs milliseconds.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__, assets.__name__, "pyspark"])
 
 Driver = Callable[[str, str], None]
 
