@@ -23,6 +23,7 @@ from deputies_lake.environments import (
     ENVIRONMENT,
     HOME,
     LANDING,
+    Settings,
     fetch_nothing,
     load_settings,
     provide_dagster_home,
@@ -136,6 +137,11 @@ def demo(landing: Path | None, rows: int) -> None:
     click.echo(f"  {outcome.checks_passed} of {outcome.checks_passed + len(outcome.warnings)} passed{others}")
     for warning in outcome.warnings:
         click.echo(f"  {warning}")
+    _tell_where_things_are(settings, home)
+
+
+def _tell_where_things_are(settings: Settings, dagster_home: Path) -> None:
+    """And what to type next."""
     _heading("Where things are")
     places = {
         "dashboard": f"{settings.published}/dashboard.html",
@@ -143,14 +149,14 @@ def demo(landing: Path | None, rows: int) -> None:
         "DuckDB": f"{settings.published}/lake.duckdb",
         "tables": settings.warehouse,
         "archive": settings.archive,
-        "runs": home,
+        "runs": dagster_home,
     }
     for what, place in places.items():
         click.echo(f"  {what:<12}{place}")
     _heading("Next")
-    exports = {DAGSTER_HOME: str(home), HOME: settings.home, LANDING: settings.landing, CHAMBER_URL: "none"}
+    exports = {DAGSTER_HOME: dagster_home, HOME: settings.home, LANDING: settings.landing, CHAMBER_URL: "none"}
     for variable, value in exports.items():
-        click.echo(f"  export {variable}={shlex.quote(value)}")
+        click.echo(f"  export {variable}={shlex.quote(str(value))}")
     scripts = Path(sys.executable).parent
     click.echo(f"  {scripts / 'deputies-lake'} query --question 2    # who spent most in each year")
     click.echo(f"  {scripts / 'dagster'} dev    # the asset graph: http://localhost:3000")

@@ -195,9 +195,9 @@ class Settings:
     """Everything that differs between environments, resolved.
 
     `warehouse`, `archive`, `landing` and `published`, where files for readers go, are S3 URIs or absolute paths; `home`
-    is the local lake's directory, `aws` is there where the lake is in AWS. `chamber_url` is None where nothing is fetched, `rebuild` where what
-    has not changed is computed all the same, `keep_days` for how long replaced versions stay. `variables`, set
-    elsewhere, give the same settings there; no secret is in them.
+    is the local lake's directory, `aws` is there where the lake is in AWS. `chamber_url` is None where nothing is
+    fetched, `rebuild` where what has not changed is computed all the same, `keep_days` for how long replaced versions
+    stay. `variables`, set elsewhere, give the same settings there; no secret is in them.
     """
 
     environment: Environment

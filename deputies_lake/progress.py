@@ -64,4 +64,6 @@ def progress_logger(_: dg.InitLoggerContext) -> logging.Logger:
 
 def _table(materialization: dg.AssetMaterialization) -> str:
     rows = materialization.metadata.get("dagster/row_count")
-    return f"  {materialization.asset_key.to_user_string()}: {rows.value if rows else '?':,} rows"
+    # What is made for people to open has none.
+    what = f"{rows.value:,} rows" if rows else "made"
+    return f"  {materialization.asset_key.to_user_string()}: {what}"

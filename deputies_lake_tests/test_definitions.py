@@ -75,8 +75,8 @@ CONTRACTS: Mapping[dg.AssetKey, Table] = {
     )
 } | {dg.AssetKey([mart.layer, mart.name]): mart for mart in MARTS}
 
-# Assets that are no tables: a file, and what only has a deadline.
-FILES = {dg.AssetKey(["serving", "duckdb_file"])}
+# Assets that are no tables: files, and what only has a deadline.
+FILES = {dg.AssetKey(["serving", name]) for name in ("duckdb_file", "dashboard")}
 DEADLINES = {dg.AssetKey(["serving", "todays_figures"])}
 
 BY_YEAR = {

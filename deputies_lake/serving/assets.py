@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache, partial
 from typing import Any, Final
 from uuid import uuid4
@@ -59,6 +60,9 @@ from deputies_lake.serving import (
     readiness,
 )
 from deputies_lake.serving.citation import citation
+from deputies_lake.serving.dashboard import page
+from deputies_lake.serving.dashboard.figures import MARTS as SHOWN
+from deputies_lake.serving.dashboard.figures import Figures, gather
 from deputies_lake.serving.receipts import Star, fact_sums, of_fact
 from deputies_lake.star import (
     dim_dates,
@@ -72,6 +76,7 @@ from deputies_lake.star import (
     ref_known_gaps,
     ref_monthly_quotas,
 )
+from deputies_lake.tables import tables_of
 
 _MARTS: Final[Mapping[Table, Callable[[Star], DataFrame]]] = {
     mart.TABLE: mart.transform
@@ -285,6 +290,72 @@ def build_duckdb_file(lake: LakeResource, files: FilesResource) -> dg.Materializ
     return dg.MaterializeResult(
         metadata={"dagster/uri": location, "tables": dg.MarkdownMetadataValue(markdown_table(told))}
     )
+
+
+@dg.multi_asset(
+    name="build_dashboard",
+    specs=[
+        dg.AssetSpec(
+            key=["serving", "dashboard"],
+            deps=[key_of(table) for table in (*SHOWN, publications.TABLE)],
+            description=(
+                "The figures as one page, `dashboard.html`, that needs no server and no network.\n\n"
+                "Os números em uma página, `dashboard.html`, que abre sem servidor e sem rede."
+            ),
+            group_name="serving",
+            owners=[OWNER],
+            kinds={"html"},
+            tags={"layer": "serving"},
+        )
+    ],
+    **_WITHOUT_CLUSTER,
+)
+def build_dashboard(
+    context: dg.AssetExecutionContext, lake: LakeResource, files: FilesResource
+) -> dg.MaterializeResult[None]:
+    """Put a new page in the place of the one before."""
+    opened, started = lake.open(), datetime.now(UTC)
+    try:
+        figures = gather(opened)
+        told = page.about(opened, _checks(context.instance), started)
+    except MissingTableError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    content = page.render(figures, told)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/uri": files.open_published().write(page.NAME, content),
+            "bytes": len(content),
+            "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+            "years": dg.MarkdownMetadataValue(markdown_table(_bars(figures))),
+        }
+    )
+
+
+def _checks(instance: dg.DagsterInstance) -> page.Checks:
+    """What became of the checks of all tables when they were last run, as far as this instance knows."""
+    keys = [spec.key for table in tables_of() for spec in check_specs_of(table)]
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    done = [record.evaluation for record in records.values() if record.evaluation]
+    return page.Checks(
+        passed=sum(one.passed for one in done),
+        failed=[f"{one.asset_key.to_user_string()}: {one.description}" for one in done if not one.passed],
+    )
+
+
+def _bars(figures: Figures) -> Sequence[Mapping[str, Any]]:
+    """Year by year what was spent, as a number and as a bar."""
+    largest = max((year["spent_amount"] for year in figures.years), default=0) or 1
+    return [
+        {
+            "year": year["year"],
+            "source": year["source_code"],
+            "receipts": f"{year['receipts']:,}",
+            "BRL": f"{Decimal(year['spent_amount']) / 100:,.2f}",
+            "of the largest year": "█" * round(20 * year["spent_amount"] / largest),
+            "known gaps": year["gaps"] or "",
+        }
+        for year in figures.years
+    ] or [{"year": "none"}]
 
 
 TODAYS_FIGURES: Final = dg.AssetSpec(

@@ -146,8 +146,8 @@ TABLE: Final = Table(
         _published(
             "document_number",
             "txtNumero",
-            pt="número do documento fiscal; sequências de onze algarismos ocultas, os ocultos distintos pelo que segue ~",
-            en="the document's own number; runs of eleven digits hidden, what follows ~ tells the hidden ones apart",
+            pt="número do documento fiscal; onze algarismos seguidos são ocultos, e ~ distingue os ocultos",
+            en="the document's own number; eleven digits in a row are hidden, and ~ tells the hidden ones apart",
             example="659284",
         ),
         _published(

@@ -12,9 +12,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import duckdb
+from duckdb.func import FunctionNullHandling
 
 from deputies_lake.checks.audit import auditor
-from deputies_lake.contracts import YEAR, Table
+from deputies_lake.contracts import YEAR
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import (
     mart_categories,
@@ -28,9 +29,7 @@ from deputies_lake.serving import (
     mart_quota_shares,
     mart_states,
     mart_suppliers,
-    publications,
 )
-from deputies_lake.star import ref_known_gaps
 
 MARTS: Final = (
     mart_months.TABLE,
@@ -45,8 +44,7 @@ MARTS: Final = (
     mart_largest_receipts.TABLE,
     mart_points_of_attention.TABLE,
 )
-TABLES: Final = (*MARTS, publications.TABLE, ref_known_gaps.TABLE)
-"""What the page is made from."""
+"""What the figures are read from."""
 
 TOP_SUPPLIERS: Final = 30
 ONLY_DEPUTY_SUPPLIERS: Final = 20
@@ -100,11 +98,13 @@ def link(url: str | None) -> str | None:
 
 @contextmanager
 def _opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The marts under their names, and `payers` and `categories`: what the other figures name by `payer`, `category`."""
+    """The marts under their names, and `payers` and `categories`, whose places the other figures name."""
     with auditor() as connection:
         for table in MARTS:
             lake.view(connection, table, name=table.name)
-        connection.create_function("house_link", link, ["VARCHAR"], "VARCHAR", null_handling="special")
+        connection.create_function(
+            "house_link", link, ["VARCHAR"], "VARCHAR", null_handling=FunctionNullHandling.SPECIAL
+        )
         for name, query in _NAMES.items():
             connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
         yield connection
@@ -209,7 +209,8 @@ _OVERALL: Final[Mapping[str, str]] = {
         FROM (
             SELECT *, row_number() OVER (PARTITION BY year ORDER BY spent_amount DESC, supplier_key) AS place,
                 CASE WHEN only_deputy_key IS NOT NULL THEN row_number() OVER (
-                    PARTITION BY year, only_deputy_key IS NULL ORDER BY spent_amount DESC, supplier_key) END AS only_place
+                    PARTITION BY year, only_deputy_key IS NULL ORDER BY spent_amount DESC, supplier_key
+                ) END AS only_place
             FROM mart_suppliers WHERE supplier_id_kind = 'cnpj') AS ranked
         LEFT JOIN payers AS only_deputy ON only_deputy.deputy_key = only_deputy_key
         WHERE is_top OR is_only

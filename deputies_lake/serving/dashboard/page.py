@@ -79,4 +79,4 @@ def _part(name: str) -> str:
 def _packed(content: Any) -> str:
     """JSON, compressed, in letters that mean nothing in HTML."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)
-    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()

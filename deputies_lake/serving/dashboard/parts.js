@@ -63,6 +63,7 @@ const t = (word, ...values) => WORDS[word][isPt() ? 0 : 1].replace(/\{(\d)\}/g, 
 const inLanguage = (row, name) => row[`${name}_${state.lang}`] ?? row[state.lang];
 const numbers = (options) => new Intl.NumberFormat(isPt() ? "pt-BR" : "en-US", options);
 const day = (text) => (text ? new Date(`${text.slice(0, 10)}T12:00:00`).toLocaleDateString(isPt() ? "pt-BR" : "en-CA") : "");
+const monthOf = (text) => (text ? new Date(`${text.slice(0, 10)}T12:00:00`).toLocaleDateString(isPt() ? "pt-BR" : "en-US", { month: "short", year: "numeric" }) : "");
 const monthName = (month, length = "short") =>
   month ? new Date(2000, month - 1, 1).toLocaleDateString(isPt() ? "pt-BR" : "en-US", { month: length }).replace(".", "") : t("withoutMonth");
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
@@ -85,9 +86,11 @@ const notice = () => {
   return el("details", { class: "notice", open: true }, el("summary", null, t("notice", state.year)),
     el("ul", null, gaps.map((gap) => el("li", null, gapText(gap)))));
 };
+// What the notice above says already is not said again.
 const marks = (rows) => {
-  const gaps = gapsOf(rows);
-  return gaps.length ? el("p", { class: "soft" }, t("marked", gaps.map(gapText).join(" "))) : null;
+  const [gaps, told] = [gapsOf(rows), gapsOf([DATA.byYear.get(state.year)])];
+  const others = gaps.filter((gap) => !told.includes(gap)).map(gapText);
+  return gaps.length ? el("p", { class: "soft" }, t("marked"), others.length < gaps.length ? ` ${t("seeNotice")}` : "", others.length ? ` ${others.join(" ")}` : "") : null;
 };
 
 // Tables. A column: label, kind (a key of SHOWN), value(row); header: names the row; node(row, text): more than text;
@@ -161,7 +164,7 @@ const config = () => ({
   background: null,
   font: "system-ui, sans-serif",
   view: { stroke: null },
-  axis: { labelColor: color("ink"), titleColor: color("soft"), gridColor: color("line"), domainColor: color("line"), tickColor: color("line"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 150 },
+  axis: { labelColor: color("ink"), titleColor: color("soft"), gridColor: color("line"), domainColor: color("line"), tickColor: color("line"), labelFontSize: 12, labelSeparation: 4, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 150 },
   legend: { labelColor: color("ink"), titleColor: color("soft"), labelFontSize: 12, labelLimit: 260 },
 });
 
@@ -176,8 +179,9 @@ const draw = () => {
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 const chart = (title, values, spec, height = 240) => {
   if (!values.length) return null;
-  const place = el("div", { class: "chart", role: "img", "aria-label": t("tableBelow", title) });
+  // To a screen reader it is one picture with a name, not hundreds of shapes without.
+  const place = el("div", { "aria-hidden": "true" });
   place.style.minHeight = `${height}px`;
   undrawn.push([place, { data: { values }, width: "container", height, autosize: { type: "fit-x", contains: "padding" }, ...spec }]);
-  return place;
+  return el("div", { class: "chart", role: "img", "aria-label": t("tableBelow", title) }, place);
 };

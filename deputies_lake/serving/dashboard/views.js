@@ -363,15 +363,15 @@ const about = () => {
     soft(t("made", new Date(DATA.made_at).toLocaleString(isPt() ? "pt-BR" : "en-CA", { timeZone: "America/Sao_Paulo", dateStyle: "short", timeStyle: "short" })), ` ${t("version_")}: ${citation.version}`),
     heading(t("checks")),
     text(checks.passed ? t("checksPassed", SHOWN.count(checks.passed)) : t("checksNone")),
-    checks.failed.length ? [text(t("checksFailed", checks.failed.length)), el("ul", null, checks.failed.map((one) => el("li", null, one)))] : null,
+    checks.failed.length ? [text(t("checksFailed", checks.failed.length)), el("ul", null, checks.failed.map((one) => el("li", { lang: "en" }, one)))] : null,
     heading(t("gaps")),
     table({
       caption: t("gaps"),
       rows: Object.values(DATA.gaps),
       columns: [
         named(t("gap"), (row) => gapText(row.gap_id), { class: "wide" }),
-        { label: t("from"), value: (row) => row.first_month, node: (row) => day(row.first_month) },
-        { label: t("to"), value: (row) => row.last_month, node: (row) => day(row.last_month) },
+        { label: t("from"), value: (row) => row.first_month, node: (row) => monthOf(row.first_month) },
+        { label: t("to"), value: (row) => row.last_month, node: (row) => monthOf(row.last_month) },
       ],
     }),
     heading(t("sources")),
@@ -415,7 +415,7 @@ const payer = async (position) => {
       ? [
         soft(t("monthsText")),
         chart(t("monthsOf", state.year), ownMonths.map((one) => ({ month: monthName(one.month), value: one.spent_amount / 1e5, quota: one.quota_amount === null ? null : one.quota_amount / 1e5, marked: one.gaps !== null })), {
-          encoding: { x: { field: "month", type: "ordinal", sort: null, title: null, axis: { labelAngle: 0 } } },
+          encoding: { x: { field: "month", type: "ordinal", sort: null, title: null, axis: { labelAngle: 0, labelOverlap: true } } },
           layer: [
             { mark: { type: "bar", stroke: color("accent") }, encoding: { y: { field: "value", type: "quantitative", title: t("thousands") }, fill: HATCHED() } },
             { mark: { type: "tick", thickness: 3, color: color("ink") }, encoding: { y: { field: "quota", type: "quantitative" } } },
