@@ -1,8 +1,7 @@
 """The dashboard as people see it: the published file, opened in Chromium without a server and without a network."""
 
-import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ from deputies_lake.serving.citation import Citation
 from deputies_lake.serving.dashboard import page
 from deputies_lake.serving.dashboard.figures import Figures
 from deputies_lake_tests.browser import chromium
-from deputies_lake_tests.serving import dashboard_lake, vega
+from deputies_lake_tests.serving import dashboard_lake, large_figures, vega
 from deputies_lake_tests.serving.dashboard_lake import EVIL, RECEIPT
 from deputies_lake_tests.serving.small_lake import KEY, SHA
 
@@ -104,7 +103,7 @@ class Reader:
     def rows(self, caption: str) -> list[list[str]]:
         """The cells of the table with this caption, as they are read."""
         script = """
-            const region = [...document.querySelectorAll("[role=region]")].find((one) => one.ariaLabel === arguments[0]);
+            const region = document.querySelector(`[role=region][aria-label="${arguments[0]}"]`);
             return [...region.querySelectorAll("tbody tr, tfoot tr")].map((row) =>
                 [...row.cells].map((cell) => cell.textContent));"""
         found: list[list[str]] = self.run(script, caption)
@@ -153,7 +152,7 @@ def test_a_years_figures_are_the_marts(reader: Reader) -> None:
 
 
 def test_what_kaggle_does_not_tell_is_no_zero(reader: Reader) -> None:
-    assert reader.open().rows("Despesa por ano")[2] == ["2016*", "Kaggle", "9", "2.234.568,00", "–", "–", "–"]
+    assert reader.open().rows("Despesa por ano")[2] == ["2016*", "Kaggle", "9", "2.234.568,00", "n/d", "n/d", "n/d"]
 
 
 def test_a_years_months_add_up_to_the_cent(reader: Reader) -> None:
@@ -200,7 +199,7 @@ def test_a_regions_mean_is_of_its_deputies(reader: Reader) -> None:
 def test_years_of_different_sources_are_not_compared(reader: Reader) -> None:
     of_2024 = reader.open("view=categories&year=2024").rows("Categorias em 2024")
     of_2025 = reader.open("view=categories&year=2025").rows("Categorias em 2025")
-    assert [rows[0][3] for rows in (of_2024, of_2025)] == ["–", "2.024,75"]
+    assert [rows[0][3] for rows in (of_2024, of_2025)] == ["n/d", "2.024,75"]
 
 
 # a deputy
@@ -320,6 +319,14 @@ def test_a_phone_is_wide_enough(reader: Reader, view: str) -> None:
     assert reader.run("return document.documentElement.scrollWidth") == PHONE
 
 
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_charts_are_as_wide_as_the_text(reader: Reader, width: int) -> None:
+    widths = "return [...document.querySelectorAll('.chart svg')].map((one) => one.clientWidth)"
+    reader.open("year=2025", width).wait(lambda: len(reader.run(widths)) == 2)
+    place = reader.run("return document.querySelector('.chart').clientWidth")
+    assert [place - drawn < 10 for drawn in reader.run(widths)] == [True, True]
+
+
 def test_the_keyboard_reaches_everything(reader: Reader) -> None:
     reader.load("view=parties&year=2024")
     reached = []
@@ -357,7 +364,7 @@ def test_a_view_asks_nothing_of_a_network_and_complains_of_nothing(reader: Reade
     reader.open(f"view={view}&year=2025")
     asked = reader.run("return performance.getEntriesByType('resource').map((one) => one.name)")
     assert [name for name in asked if not name.startswith("data:")] == []
-    assert reader.browser.get_log("browser") == []
+    assert reader.browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("view", [*VIEWS, "payer&payer=3"])
@@ -389,58 +396,8 @@ def _written(folder: Path, figures: Figures) -> Path:
     return file
 
 
-def _large() -> Figures:
-    """18 years of 600 deputies, each with 12 months, 12 categories and 5 receipts a year."""
-    dice = random.Random(1)
-    years, deputies, months, categories = range(2009, 2027), range(600), range(1, 13), range(12)
-
-    def cents(count: int) -> Sequence[int]:
-        return [dice.randrange(1, 4_000_000) for _ in range(count)]
-
-    def table(keys: Sequence[tuple[Any, ...]], names: Sequence[str], *amounts: str, **others: Any) -> dict[str, Any]:
-        columns = dict(zip(names, map(list, zip(*keys, strict=True)), strict=True))
-        return (
-            columns
-            | {name: [value] * len(keys) for name, value in others.items()}
-            | {n: cents(len(keys)) for n in amounts}
-        )
-
-    amounts = ("spent_amount", "document_amount", "deduction_amount", "refund_amount", "net_amount")
-    source = {"source_code": "chamber_expenses", "is_incomplete": False, "gaps": None, "deputies": 600}
-    words = [f"PALAVRA{i}" for i in range(300)]
-    of_year = {
-        "months": table([(d, m) for d in deputies for m in months], ("payer", "month"), "spent_amount", "quota_amount",
-                        "spent_to_date", "share_of_quota", "share_to_date", gaps=None),
-        "categories": table([(d, c) for d in deputies for c in categories], ("payer", "category"), "spent_amount", "receipts"),
-    }  # fmt: skip
-
-    def receipts(year: int) -> dict[str, Any]:
-        keys = [(d, i) for d in deputies for i in range(5)]
-        return table(keys, ("payer", "category"), "spent_amount", "rank", date=f"{year}-03-01") | {
-            "supplier": [" ".join(dice.choices(words, k=3)) for _ in keys],
-            "number": [str(dice.randrange(10**6)) for _ in keys],
-            "link": [f"{RECEIPT}{dice.randrange(10**7)}" for _ in keys],
-        }
-
-    of_deputies = [(year, deputy) for year in years for deputy in deputies]
-    return Figures(
-        overall={
-            "years": table([(year,) for year in years], ("year",), *amounts, "receipts", "returned_amount", **source),
-            "months": table([(y, m) for y in years for m in months], ("year", "month"), *amounts, "receipts", gaps=None),
-            "payers": {
-                "key": [str(dice.randrange(10**18)) for _ in deputies],
-                "name": [" ".join(dice.choices(words, k=2)) for _ in deputies],
-                "register": [str(deputy) for deputy in deputies],
-                "kind": ["deputy" for _ in deputies],
-            },
-            "deputies": table(of_deputies, ("year", "payer"), *amounts, "receipts", "quota_to_date", "share_to_date", party="ABC", state="SP"),
-        },
-        by_year={year: {**of_year, "receipts": receipts(year)} for year in years},
-    )  # fmt: skip
-
-
 def test_a_page_of_all_years_is_shown_in_two_seconds(browser: Chrome, tmp_path: Path) -> None:
-    file = _written(tmp_path, _large())
+    file = _written(tmp_path, large_figures.made())
     reader, seconds = Reader(browser, file), []
     for _ in range(3):
         started = time.monotonic()

@@ -68,12 +68,12 @@ const monthName = (month, length = "short") =>
   month ? new Date(2000, month - 1, 1).toLocaleDateString(isPt() ? "pt-BR" : "en-US", { month: length }).replace(".", "") : t("withoutMonth");
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
-// A dash is what the source does not tell; it is no zero.
+// What the source does not tell is no zero.
 const SHOWN = {
-  money: (cents) => (cents === null ? "–" : numbers({ minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(cents / 100)),
-  count: (number) => (number === null ? "–" : numbers().format(number)),
-  share: (millionths) => (millionths === null ? "–" : numbers({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(millionths / 1e6)),
-  text: (text) => text ?? "–",
+  money: (cents) => (cents === null ? t("notKnown") : numbers({ minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(cents / 100)),
+  count: (number) => (number === null ? t("notKnown") : numbers().format(number)),
+  share: (millionths) => (millionths === null ? t("notKnown") : numbers({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(millionths / 1e6)),
+  text: (text) => text ?? t("notKnown"),
 };
 
 // Gaps: each figure that one touches carries a mark, explained beside it.
@@ -165,6 +165,7 @@ const config = () => ({
   font: "system-ui, sans-serif",
   view: { stroke: null },
   axis: { labelColor: color("ink"), titleColor: color("soft"), gridColor: color("line"), domainColor: color("line"), tickColor: color("line"), labelFontSize: 12, labelSeparation: 4, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 150 },
+  range: { category: ["#0b7a4b", "#c2570c", "#2f6fd0", "#a43a9b", "#8a7400", "#6b7280"] },
   legend: { labelColor: color("ink"), titleColor: color("soft"), labelFontSize: 12, labelLimit: 260 },
 });
 
@@ -173,7 +174,7 @@ let undrawn = [];
 const draw = () => {
   for (const [place, spec] of undrawn.splice(0)) {
     // `ast`: Vega interprets its expressions; the page's policy forbids it to make code of them.
-    vegaEmbed(place, { ...spec, config: config() }, { renderer: "svg", actions: false, ast: true, tooltip: { theme: isDark() ? "dark" : "light" }, formatLocale: NUMBERS[state.lang] });
+    vegaEmbed(place, { ...spec, config: config() }, { renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip: { theme: isDark() ? "dark" : "light" }, formatLocale: NUMBERS[state.lang] });
   }
 };
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;

@@ -67,7 +67,7 @@ const columnsChart = (x, y, more = {}) => ({
 const overview = () => {
   const year = DATA.byYear.get(state.year);
   const figure = (word, shown) => el("div", null, el("dt", null, word), el("dd", null, shown));
-  const brl = (cents) => (cents === null ? "–" : numbers({ style: "currency", currency: "BRL" }).format(cents / 100));
+  const brl = (cents) => (cents === null ? t("notKnown") : numbers({ style: "currency", currency: "BRL" }).format(cents / 100));
   const kaggle = isKaggle(state.year);
   return [
     notice(),
@@ -242,7 +242,7 @@ const categories = () => {
     const last = isComparable ? before.get(row.category) ?? null : null;
     return { ...row, before: last, change: last > 0 ? Math.round((row.spent_amount / last - 1) * 1e6) : null };
   });
-  const byName = { field: "name", type: "nominal", sort: largest.map(categoryName), title: null, legend: { orient: "bottom", columns: 1 } };
+  const byName = { field: "name", type: "nominal", scale: { domain: largest.map(categoryName) }, title: null, legend: { orient: "bottom", columns: 1 } };
   const most = Math.max(...known.map((row) => row.share_of_year ?? 0));
   return [
     notice(),
@@ -261,16 +261,17 @@ const categories = () => {
     heading(t("trend")),
     text(t("trendText")),
     chart(t("trend"), rows("category_years").filter((row) => largest.includes(row.category)).map((row) => ({ year: String(row.year), value: row.spent_amount / 1e8, name: categoryName(row.category), source: DATA.byYear.get(row.year).source_code })), {
-      mark: { type: "line", point: { size: 50, filled: true } },
       encoding: {
         x: { field: "year", type: "ordinal", title: null, axis: { labelAngle: 0, labelOverlap: true } },
         y: { field: "value", type: "quantitative", title: t("millions") },
-        // Colours that differ in lightness, too, and shapes: not by colour alone.
-        color: { ...byName, scale: { range: ["#0b7a4b", "#c2570c", "#2f6fd0", "#a43a9b", "#8a7400", "#6b7280"] } },
-        shape: byName,
-        detail: { field: "source" },
         tooltip: [{ field: "name", title: " " }, { field: "year", title: t("year") }, { field: "value", format: ",.2f", title: t("millions") }],
       },
+      // One legend, the points': colours that differ in lightness, too, and shapes.
+      layer: [
+        { mark: "line", encoding: { color: { ...byName, legend: null }, detail: { field: "source" } } },
+        { mark: { type: "point", filled: true, size: 60, opacity: 1 }, encoding: { color: byName, shape: byName } },
+      ],
+      resolve: { legend: { color: "independent", shape: "independent" } },
     }, 300),
     table({
       caption: t("trend"),
@@ -316,7 +317,7 @@ const suppliers = () => {
 };
 
 const receiptColumns = (payer) => [
-  { label: t("date"), value: (row) => row.date, node: (row) => day(row.date) || "–" },
+  { label: t("date"), value: (row) => row.date, node: (row) => day(row.date) || t("notKnown") },
   ...payer,
   { label: t("category"), value: (row) => categoryName(row.category), class: "wide" },
   { label: t("supplier"), value: (row) => row.supplier, class: "wide", header: !payer.length },

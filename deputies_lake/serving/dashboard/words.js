@@ -21,6 +21,7 @@ const WORDS = {
 
   house: ["Câmara", "House"],
   kaggle: ["Kaggle", "Kaggle"],
+  notKnown: ["n/d", "n/a"],
   none: ["Não há números para mostrar.", "There are no figures to show."],
   empty: ["O lake ainda não tem recibos. Depois de carregar um ano, esta página é refeita.", "The lake has no receipts yet. This page is made again when a year was loaded."],
   tooOld: ["Este navegador não descompacta os números: use uma versão de 2023 ou mais nova.", "This browser can't unpack the figures: use a version of 2023 or later."],
