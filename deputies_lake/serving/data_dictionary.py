@@ -1,7 +1,7 @@
 """serving.data_dictionary: what each column that readers see means, and where its values come from.
 
 All of it is said in the contracts; here they become rows, of which the Iceberg table, `dictionary.csv` and
-`dictionary.html` are made. How the page looks is in `dictionary.html`.
+`dictionary.html` are made.
 """
 
 from collections.abc import Collection, Iterator, Mapping
