@@ -335,7 +335,8 @@ def _checks(instance: dg.DagsterInstance) -> page.Checks:
     """What became of the checks of all tables when they were last run, as far as this instance knows."""
     keys = [spec.key for table in tables_of() for spec in check_specs_of(table)]
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    done = [record.evaluation for record in records.values() if record.evaluation]
+    # Of a check that another run is about to do again, only the plan is known.
+    done = [one for record in records.values() if isinstance(one := record.evaluation, dg.AssetCheckEvaluation)]
     return page.Checks(
         passed=sum(one.passed for one in done),
         failed=[f"{one.asset_key.to_user_string()}: {one.description}" for one in done if not one.passed],
