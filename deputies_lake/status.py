@@ -221,8 +221,10 @@ def _instance(instance: "dg.DagsterInstance") -> InstanceStatus:
 
 
 def _years(tags: Mapping[str, str]) -> str:
-    first, last = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
-    return f"{first}..{last}" if first and last and first != last else first or tags.get("dagster/partition", "")
+    from deputies_lake.partitions import PARTITION, RANGE
+
+    first, last = (tags.get(end) for end in RANGE)
+    return f"{first}..{last}" if first and last and first != last else first or tags.get(PARTITION, "")
 
 
 def _next_commands(

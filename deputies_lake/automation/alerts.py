@@ -20,6 +20,8 @@ from deputies_lake.alert_targets import NotSentError, Target, targets_of
 from deputies_lake.alerts import Alert, Problem, alerts_of
 from deputies_lake.checks.predicates import KNOWN
 from deputies_lake.environments import Environment, Settings
+from deputies_lake.partitions import PARTITION, RANGE
+from deputies_lake.raw.assets import FILES_WERE_FETCHED
 from deputies_lake.raw.intake import NOTHING_VANISHED
 from deputies_lake.serving import readiness
 from deputies_lake.serving.assets import TODAYS_FIGURES
@@ -42,8 +44,6 @@ _MOST_RUNS: Final = 100
 _LONGEST_DETAIL: Final = 500
 
 _FAILED_RUN: Final = "run "
-_RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-_PARTITION: Final = "dagster/partition"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ _WATCHED: Final[Mapping[str, _Watched]] = {
         # Below its threshold a loss is a remark, not an alert.
         warns=False,
     ),
-    "files_were_fetched": _Watched(
+    FILES_WERE_FETCHED: _Watched(
         title="files could not be fetched from the House",
         command="deputies-lake fetch --years {year}",
         warns=True,
@@ -310,20 +310,20 @@ def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def _again(run: dg.DagsterRun) -> str:
-    years = {name: run.tags[name] for name in (*_RANGE, _PARTITION) if name in run.tags}
+    years = {name: run.tags[name] for name in (*RANGE, PARTITION) if name in run.tags}
     if not run.asset_selection or not run.job_name.startswith("__"):
         tags = f" --tags {shlex.quote(json.dumps(years))}" if years else ""
         return f"dagster job execute -m deputies_lake.definitions -j {run.job_name}{tags}"
     keys = sorted(key.to_user_string() for key in run.asset_selection)
-    partition = f" --partition {run.tags[_PARTITION]}" if _PARTITION in run.tags else ""
+    partition = f" --partition {run.tags[PARTITION]}" if PARTITION in run.tags else ""
     if years and not partition:
-        partition = f" --partition-range {'...'.join(years[name] for name in _RANGE)}"
+        partition = f" --partition-range {'...'.join(years[name] for name in RANGE)}"
     return f"dagster asset materialize -m deputies_lake.definitions --select {','.join(keys)}{partition}"
 
 
 def _years_of(run: dg.DagsterRun) -> Sequence[int]:
     """The quota years a run is about; none where it is about no year."""
-    first, last = (run.tags.get(name, run.tags.get(_PARTITION, "")) for name in _RANGE)
+    first, last = (run.tags.get(name, run.tags.get(PARTITION, "")) for name in RANGE)
     return range(int(first), int(last) + 1) if first.isdigit() and last.isdigit() else ()
 
 

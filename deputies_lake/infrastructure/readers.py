@@ -6,25 +6,12 @@ Who may read what, and how much a query may scan, is said in `template.yaml`; wh
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any
 
 from deputies_lake.aws import client, require_account
 from deputies_lake.environments import AwsSettings
-
-_SERVED: Final = ("star", "serving")
-
-
-class Question(Protocol):
-    """A ready-made question, as `serving/questions.py` has it."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def title_pt(self) -> str: ...
-    @property
-    def title_en(self) -> str: ...
-    @property
-    def sql(self) -> str: ...
+from deputies_lake.serving.questions import Question
+from deputies_lake.tables import SERVED
 
 
 def put_questions(aws: AwsSettings, questions: Iterable[Question]) -> Mapping[str, str]:
@@ -52,7 +39,7 @@ def redshift_schemas(aws: AwsSettings, account: str) -> str:
         f"CREATE EXTERNAL SCHEMA IF NOT EXISTS {layer} FROM DATA CATALOG\n"
         f"  DATABASE '{aws.database_prefix}{layer}' REGION '{aws.region}' IAM_ROLE '{role}';\n"
         f"GRANT USAGE ON SCHEMA {layer} TO PUBLIC;"
-        for layer in _SERVED
+        for layer in SERVED
     )
 
 
@@ -79,4 +66,4 @@ def _put(athena: Any, aws: AwsSettings, name: str, question: Question, saved: Ma
 
 def _qualified(aws: AwsSettings, sql: str) -> str:
     """With Glue's names of the databases, of which a region may hold those of several lakes."""
-    return re.sub(rf"\b({'|'.join(_SERVED)})\.(?=\w)", rf"{aws.database_prefix}\1.", sql)
+    return re.sub(rf"\b({'|'.join(SERVED)})\.(?=\w)", rf"{aws.database_prefix}\1.", sql)

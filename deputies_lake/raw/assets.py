@@ -29,7 +29,7 @@ MARK: Final = "mark"
 By it whoever may list the landing zone, but not read in it, knows which version of a file a run has seen.
 """
 
-_FILES_WERE_FETCHED: Final = "files_were_fetched"
+FILES_WERE_FETCHED: Final = "files_were_fetched"
 _KINDS: Final = frozenset({"csv", "iceberg"})
 
 
@@ -73,7 +73,7 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
         *check_specs_of(chamber_expenses.TABLE),
         *check_specs_of(file_versions.TABLE),
         dg.AssetCheckSpec(
-            name=_FILES_WERE_FETCHED,
+            name=FILES_WERE_FETCHED,
             asset=key_of(chamber_expenses.TABLE),
             description="Each selected year's file could be asked for at the House, where files are fetched.",
         ),
@@ -185,14 +185,14 @@ def _fetch(files: FilesResource, years: Sequence[int], context: dg.AssetExecutio
     as_it_lies = AS_IT_LIES.items() <= context.run.tags.items()
     if files.chamber_url is None or as_it_lies:
         summary = "the run is about files that landed" if as_it_lies else f"files come into {files.landing} by hand"
-        return Finding(check=_FILES_WERE_FETCHED, passed=True, blocking=False, summary=summary)
+        return Finding(check=FILES_WERE_FETCHED, passed=True, blocking=False, summary=summary)
     fetched = fetch_years(files.landing_zone(), files.chamber_url, years, report=context.log.info)
     errors = {str(year): str(one.error) for year, one in fetched.items() if one.error}
     if len(errors) == len(years):
         # It was tried long enough.
         raise dg.Failure(description=next(iter(errors.values())), metadata=errors, allow_retries=False)
     summary = f"{', '.join(errors)} could not be fetched" if errors else f"{len(years)} years asked for"
-    return Finding(check=_FILES_WERE_FETCHED, passed=not errors, blocking=True, summary=summary, figures=errors)
+    return Finding(check=FILES_WERE_FETCHED, passed=not errors, blocking=True, summary=summary, figures=errors)
 
 
 def _house_is_there(files: FilesResource, zone: LandingZone) -> bool:

@@ -1,11 +1,12 @@
-"""Columns that several marts have, declared once: who, where, what, and the measures.
+"""What several marts declare, said once: who, where, what, the measures and what they must add up to.
 
 Marts repeat names in plain text, so that a reader needs no join; the keys beside them lead into the star.
 """
 
+from dataclasses import replace
 from typing import Final
 
-from deputies_lake.contracts import MONEY, SHARE, YEAR, Column
+from deputies_lake.contracts import MONEY, SHARE, YEAR, Column, Totals
 from deputies_lake.star import (
     dim_deputies,
     dim_expense_categories,
@@ -219,6 +220,17 @@ MEASURES: Final = (
         "returned_amount",
     ),
 )
+TOTALS: Final = Totals(
+    by=(YEAR,),
+    amount="spent_amount",
+    also=("document_amount", "deduction_amount", "net_amount", "refund_amount", "returned_amount"),
+    rows="receipts",
+)
+"""Of a mart that holds all receipts: what it must add up to, year by year."""
+
+TOTALS_BY_CATEGORY: Final = replace(TOTALS, by=(YEAR, "expense_category_key"))
+"""The same, category by category."""
+
 DEPUTIES: Final = count("deputies", "deputados com recibo", "deputies with a receipt", "deputy_key")
 SPENT_PER_DEPUTY: Final = Column(
     name="spent_per_deputy",

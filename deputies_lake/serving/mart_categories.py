@@ -5,8 +5,17 @@ from typing import Final
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Column, Table, Totals
-from deputies_lake.serving.columns import CATEGORY, MEASURES, OF_YEAR, QUALIFIERS, SOURCE_CODE, of_fact, share
+from deputies_lake.contracts import YEAR, Column, Table
+from deputies_lake.serving.columns import (
+    CATEGORY,
+    MEASURES,
+    OF_YEAR,
+    QUALIFIERS,
+    SOURCE_CODE,
+    TOTALS_BY_CATEGORY,
+    of_fact,
+    share,
+)
 from deputies_lake.serving.receipts import Star, measures, qualified, ratio, source_of_year, with_category
 from deputies_lake.star import dim_expense_categories
 
@@ -39,7 +48,7 @@ TABLE: Final = Table(
         *QUALIFIERS,
     ),
     key=(YEAR, "expense_category_key"),
-    totals=Totals(by=(YEAR, "expense_category_key"), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS_BY_CATEGORY,
 )
 
 

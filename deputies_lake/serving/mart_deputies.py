@@ -8,7 +8,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Column, Table, Totals
+from deputies_lake.contracts import YEAR, Column, Table
 from deputies_lake.serving.columns import (
     DEPUTY,
     MEASURES,
@@ -18,6 +18,7 @@ from deputies_lake.serving.columns import (
     QUALIFIERS,
     SOURCE_CODE,
     STATE_CODE,
+    TOTALS,
     count,
 )
 from deputies_lake.serving.receipts import Star, measures, named, qualified, source_of_year, with_deputy
@@ -53,7 +54,7 @@ TABLE: Final = Table(
         *QUALIFIERS,
     ),
     key=(YEAR, "deputy_key"),
-    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS,
 )
 
 

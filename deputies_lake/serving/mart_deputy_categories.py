@@ -4,8 +4,16 @@ from typing import Final
 
 from pyspark.sql import DataFrame
 
-from deputies_lake.contracts import YEAR, Table, Totals
-from deputies_lake.serving.columns import CATEGORY, DEPUTY, MEASURES, OF_YEAR, PAYER_KIND, SOURCE_CODE
+from deputies_lake.contracts import YEAR, Table
+from deputies_lake.serving.columns import (
+    CATEGORY,
+    DEPUTY,
+    MEASURES,
+    OF_YEAR,
+    PAYER_KIND,
+    SOURCE_CODE,
+    TOTALS_BY_CATEGORY,
+)
 from deputies_lake.serving.receipts import Star, measures, source_of_year, with_category, with_deputy
 
 TABLE: Final = Table(
@@ -17,7 +25,7 @@ TABLE: Final = Table(
     partitioned=True,
     columns=(OF_YEAR, *DEPUTY, PAYER_KIND, *CATEGORY, SOURCE_CODE, *MEASURES),
     key=(YEAR, "deputy_key", "expense_category_key"),
-    totals=Totals(by=(YEAR, "expense_category_key"), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS_BY_CATEGORY,
 )
 
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from pyspark.sql import DataFrame
 
-from deputies_lake.contracts import YEAR, Table, Totals
-from deputies_lake.serving.columns import MEASURES, MONTH, OF_YEAR, PAYER_KIND, QUALIFIERS, SOURCE_CODE
+from deputies_lake.contracts import YEAR, Table
+from deputies_lake.serving.columns import MEASURES, MONTH, OF_YEAR, PAYER_KIND, QUALIFIERS, SOURCE_CODE, TOTALS
 from deputies_lake.serving.receipts import Star, measures, qualified, source_of_year
 
 TABLE: Final = Table(
@@ -17,7 +17,7 @@ TABLE: Final = Table(
     partitioned=True,
     columns=(OF_YEAR, MONTH, PAYER_KIND, SOURCE_CODE, *MEASURES, *QUALIFIERS),
     key=(YEAR, "month", "payer_kind"),
-    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS,
 )
 
 

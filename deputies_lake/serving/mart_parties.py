@@ -8,7 +8,7 @@ from typing import Final
 
 from pyspark.sql import DataFrame
 
-from deputies_lake.contracts import YEAR, Column, Table, Totals
+from deputies_lake.contracts import YEAR, Column, Table
 from deputies_lake.serving.columns import (
     DEPUTIES,
     MEASURES,
@@ -17,6 +17,7 @@ from deputies_lake.serving.columns import (
     QUALIFIERS,
     SOURCE_CODE,
     SPENT_PER_DEPUTY,
+    TOTALS,
     of_fact,
 )
 from deputies_lake.serving.receipts import Star, measures, named, per_deputy, qualified, source_of_year
@@ -53,7 +54,7 @@ TABLE: Final = Table(
         *QUALIFIERS,
     ),
     key=(YEAR, "party_key"),
-    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS,
 )
 
 

@@ -9,8 +9,8 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Column, Table, Totals
-from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, QUALIFIERS, SOURCE_CODE, SPENT_PER_DEPUTY
+from deputies_lake.contracts import YEAR, Column, Table
+from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, QUALIFIERS, SOURCE_CODE, SPENT_PER_DEPUTY, TOTALS
 from deputies_lake.serving.receipts import Star, measures, named, per_deputy, qualified, source_of_year
 from deputies_lake.star import dim_parties
 
@@ -44,7 +44,7 @@ TABLE: Final = Table(
         *QUALIFIERS,
     ),
     key=(YEAR, "party_label_today"),
-    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS,
 )
 
 

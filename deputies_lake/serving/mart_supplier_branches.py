@@ -7,8 +7,8 @@ from typing import Final
 
 from pyspark.sql import DataFrame
 
-from deputies_lake.contracts import YEAR, Table, Totals
-from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER
+from deputies_lake.contracts import YEAR, Table
+from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER, TOTALS
 from deputies_lake.serving.receipts import Star, measures, source_of_year, with_supplier
 from deputies_lake.serving.suppliers import ONLY_DEPUTY, ROOT, customers, with_only_deputy
 
@@ -21,7 +21,7 @@ TABLE: Final = Table(
     partitioned=True,
     columns=(OF_YEAR, *SUPPLIER, ROOT, SOURCE_CODE, DEPUTIES, *ONLY_DEPUTY, *MEASURES),
     key=(YEAR, "supplier_key"),
-    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS,
 )
 
 

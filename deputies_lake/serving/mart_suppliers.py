@@ -9,8 +9,8 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Table, Totals
-from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER, count
+from deputies_lake.contracts import YEAR, Table
+from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER, TOTALS, count
 from deputies_lake.serving.receipts import Star, measures, source_of_year, with_supplier
 from deputies_lake.serving.suppliers import ONLY_DEPUTY, ROOT, customers, with_only_deputy
 
@@ -33,7 +33,7 @@ TABLE: Final = Table(
         *MEASURES,
     ),
     key=(YEAR, "supplier_key"),
-    totals=Totals(by=(YEAR,), amount="spent_amount", also=("document_amount",), rows="receipts"),
+    totals=TOTALS,
 )
 
 

@@ -26,7 +26,6 @@ _CLOSED: Final = (
     "SET python_enable_replacements = false",
     "SET lock_configuration = true",
 )
-_TOLD: Final = ("high", "medium")
 _FIGURES: Final = ("mart_", "fct_expenses")
 
 
@@ -122,7 +121,7 @@ def notes(lake: Lake, tables: Collection[Table], years: Collection[int] | None =
             first_month=gap["first_month"], last_month=gap["last_month"], text_pt=gap["text_pt"], text_en=gap["text_en"]
         )
         for gap in gaps
-        if gap["severity"] in _TOLD and _touches(gap, sources)
+        if gap["severity"] in ref_known_gaps.CHANGES_FIGURES and _touches(gap, sources)
     ]
 
 

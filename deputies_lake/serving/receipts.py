@@ -13,12 +13,11 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, SHARE, YEAR, Totals
 from deputies_lake.raw import chamber_expenses
-from deputies_lake.star import fct_expenses
+from deputies_lake.star import fct_expenses, ref_known_gaps
 
 HOUSE: Final = chamber_expenses.CSV.source_code
 
 _AMOUNTS: Final = ("spent", "document", "deduction", "net", "refund", "returned")
-_STILL_ARRIVING: Final = "receipts_still_arriving"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +63,8 @@ def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame) -> DataFrame
 def fact_sums(totals: Totals) -> str:
     """The DuckDB query for what a mart must add up to, over the view of the fact; in its own words, not by Spark."""
     by = ", ".join(totals.by)
-    spent = {"spent_amount": "coalesce(net_amount, document_amount)"}
-    amounts = ", ".join(f"sum({spent.get(amount, amount)})" for amount in totals.amounts)
+    told = {"spent_amount": "coalesce(net_amount, document_amount)", "refund_amount": "least(net_amount, 0)"}
+    amounts = ", ".join(f"sum({told.get(amount, amount)})" for amount in totals.amounts)
     return f"SELECT {by}, count(*), {amounts} FROM star_{fct_expenses.TABLE.name} GROUP BY {by}"
 
 
@@ -129,14 +128,15 @@ def qualified(rows: DataFrame, gaps: DataFrame, *, by_month: bool = False, by_ca
         return touched
 
     # They are a handful: beside each row as one array they cost less than another join and grouping.
-    known = gaps.where("severity <> 'low'").agg(F.collect_list(F.struct(*gaps.columns)).alias("_known"))
+    telling = gaps.where(F.col("severity").isin(*ref_known_gaps.CHANGES_FIGURES))
+    known = telling.agg(F.collect_list(F.struct(*gaps.columns)).alias("_known"))
     found = F.array_sort(F.transform(F.filter("_known", touches), lambda gap: gap["gap_id"]))
     return (
         rows.join(F.broadcast(known), how="cross")
         .withColumn("_found", found)
         .withColumns(
             {
-                "is_incomplete": F.array_contains("_found", _STILL_ARRIVING),
+                "is_incomplete": F.array_contains("_found", ref_known_gaps.STILL_ARRIVING),
                 "known_gaps": F.when(F.size("_found") > 0, F.array_join("_found", ", ")),
             }
         )

@@ -16,7 +16,10 @@ from deputies_lake.star.shipped import CONFIDENCE, Row
 RECEIPTS_ARRIVE_WITHIN: Final = timedelta(days=90)
 """Of the expense: after that the House does not reimburse it."""
 
-_STILL_ARRIVING: Final = "receipts_still_arriving"
+STILL_ARRIVING: Final = "receipts_still_arriving"
+
+CHANGES_FIGURES: Final = ("high", "medium")
+"""The severities of gaps that are told beside the figures they touch. Others are worth knowing, and in the table."""
 
 TABLE: Final = Table(
     layer="star",
@@ -94,9 +97,9 @@ def gaps(newest: date | None) -> list[Row]:
     """All gaps. Which months' receipts are still arriving depends on `newest_file`; without one, none are."""
     known = tables.rows("known_gaps")
     if newest is None:
-        return [gap for gap in known if gap["gap_id"] != _STILL_ARRIVING]
+        return [gap for gap in known if gap["gap_id"] != STILL_ARRIVING]
     months = {
         "first_month": f"{(newest - RECEIPTS_ARRIVE_WITHIN).replace(day=1)}",
         "last_month": f"{newest.replace(day=1)}",
     }
-    return [{**gap, **months} if gap["gap_id"] == _STILL_ARRIVING else gap for gap in known]
+    return [{**gap, **months} if gap["gap_id"] == STILL_ARRIVING else gap for gap in known]

@@ -1,9 +1,7 @@
 """The questions that readers find saved in Athena, and what opens the lake in Redshift."""
 
 import json
-import sys
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,19 +14,17 @@ from deputies_lake.environments import AwsSettings, Settings, load_settings
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.infrastructure.readers import put_questions, redshift_schemas
 from deputies_lake.infrastructure.stack import Stack
+from deputies_lake.serving import questions
+from deputies_lake.serving.questions import Question
 from deputies_lake_tests.infrastructure.conftest import VARIABLES
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    number: int
-    sql: str
-    title_pt: str = "Quanto?"
-    title_en: str = "How much?"
+def asked(number: int, sql: str) -> Question:
+    return Question(number=number, title_pt="Quanto?", title_en="How much?", sql=sql)
 
 
-MONTHS = Asked(number=1, sql="SELECT year, net_amount FROM serving.mart_months")
-RECEIPTS = Asked(
+MONTHS = asked(number=1, sql="SELECT year, net_amount FROM serving.mart_months")
+RECEIPTS = asked(
     number=10, sql="SELECT f.document_id FROM star.fct_expenses f JOIN star.dim_dates d ON f.date_key = d.date_key"
 )
 QUESTIONS = (MONTHS, RECEIPTS)
@@ -107,26 +103,25 @@ def test_in_another_account_nothing_is_saved() -> None:
         put_questions(elsewhere, QUESTIONS)
 
 
-def test_the_verb_says_what_was_saved_and_what_to_type_in_redshift(
-    aws: AwsSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shipped = SimpleNamespace(QUESTIONS=QUESTIONS)
-    monkeypatch.setitem(sys.modules, "deputies_lake.serving.questions", shipped)
+def test_the_verb_saves_what_is_shipped_and_says_what_to_type_in_redshift(aws: AwsSettings) -> None:
     said = CliRunner(env={**VARIABLES, "AWS_REGION": aws.region}).invoke(infra, ["readers", "--env", "staging"])
     assert said.exit_code == 0, said.output
-    assert "Saved queries of the workgroup deputies-lake-staging: 2 added" in said.output
+    assert "Saved queries of the workgroup deputies-lake-staging: 10 added" in said.output
+    assert {name: sql for name, (_, _, sql) in saved(aws).items()} == {
+        f"q{question.number:02}": question.sql for question in questions.QUESTIONS
+    }
     assert redshift_schemas(aws, "123456789012") in said.output
 
 
 def test_redshift_reads_the_environments_tables_with_the_readers_role(settings: Settings) -> None:
     assert settings.aws
     assert redshift_schemas(settings.aws, "123456789012") == (
-        "CREATE EXTERNAL SCHEMA IF NOT EXISTS star FROM DATA CATALOG\n"
-        "  DATABASE 'deputies_lake_staging_star' REGION 'sa-east-1'"
-        " IAM_ROLE 'arn:aws:iam::123456789012:role/deputies-lake-staging-reader';\n"
-        "GRANT USAGE ON SCHEMA star TO PUBLIC;\n"
         "CREATE EXTERNAL SCHEMA IF NOT EXISTS serving FROM DATA CATALOG\n"
         "  DATABASE 'deputies_lake_staging_serving' REGION 'sa-east-1'"
         " IAM_ROLE 'arn:aws:iam::123456789012:role/deputies-lake-staging-reader';\n"
-        "GRANT USAGE ON SCHEMA serving TO PUBLIC;"
+        "GRANT USAGE ON SCHEMA serving TO PUBLIC;\n"
+        "CREATE EXTERNAL SCHEMA IF NOT EXISTS star FROM DATA CATALOG\n"
+        "  DATABASE 'deputies_lake_staging_star' REGION 'sa-east-1'"
+        " IAM_ROLE 'arn:aws:iam::123456789012:role/deputies-lake-staging-reader';\n"
+        "GRANT USAGE ON SCHEMA star TO PUBLIC;"
     )

@@ -45,7 +45,8 @@ class About:
 def about(lake: Lake, checks: Checks, made_at: datetime) -> About:
     """What is to be said of all that the page shows. Raises `MissingTableError`."""
     known = ("gap_id", "first_month", "last_month", "text_pt", "text_en")
-    gaps = [{name: gap[name] for name in known} for gap in lake.rows(ref_known_gaps.TABLE) if gap["severity"] != "low"]
+    told = [gap for gap in lake.rows(ref_known_gaps.TABLE) if gap["severity"] in ref_known_gaps.CHANGES_FIGURES]
+    gaps = [{name: gap[name] for name in known} for gap in told]
     return About(cited=citation(lake, tables=MARTS), gaps=gaps, checks=checks, made_at=made_at)
 
 
