@@ -1,0 +1,84 @@
+"""How long a file of the current year takes to reach readers, when a new one arrives every minute at a laptop's daemon:
+`python -m deputies_lake_tests.bench.arrivals`.
+
+A file is with the readers when the dashboard was made after a fact that holds it, or a later one, was published. Files
+that arrive while a run is at work are taken in together by the next.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from deputies_lake.sample.chamber import write_chamber_files
+from deputies_lake.sample.restatements import UNCHANGED, Restatement
+from deputies_lake.star import fct_expenses
+from deputies_lake_tests.automation.daemon import Platform
+
+YEAR: Final = datetime.now(UTC).year
+SECONDS_BETWEEN: Final = 60
+ADDED: Final = 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__)
+    parser.add_argument("--rows", type=int, default=230_000, help="rows of the year (default %(default)s)")
+    parser.add_argument("--files", type=int, default=5, help="versions of it, a minute apart (default %(default)s)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, runs = arrivals(Path(folder), given.rows, given.files)
+    told = ", ".join(f"{one:.0f}" for one in seconds)
+    click.echo(f"{given.files} files of {given.rows:,} rows, one a minute, in {runs} runs; seconds of each: {told}")
+
+
+def arrivals(folder: Path, rows: int, files: int) -> tuple[Sequence[float], int]:
+    """The seconds of each file after the first, which finds an empty lake, and the number of runs they took."""
+    versions = [_version(folder / f"version {number}", rows, number) for number in range(files + 1)]
+    home = folder / "laptop"
+    home.mkdir()
+    with Platform(home) as platform:
+        (first, _), *others = versions
+        platform.land(first)
+        platform.finished(1)
+        landed: list[float] = []
+        reached: dict[int, float] = {}
+        until = time.time() + SECONDS_BETWEEN * (files + 10)
+        while len(reached) < files and time.time() < until:
+            if len(landed) < files and (not landed or time.time() >= landed[0] + SECONDS_BETWEEN * len(landed)):
+                file, _ = others[len(landed)]
+                os.utime(file)
+                file.rename(platform.landing / file.name)
+                landed.append(time.time())
+            shown = _rows_shown(platform)
+            for number, (_, expected) in enumerate(others[: len(landed)]):
+                if number not in reached and shown >= expected:
+                    reached[number] = time.time() - landed[number]
+                    click.echo(f"file {number + 1}: {reached[number]:.0f} s", err=True)
+            time.sleep(0.5)
+        return [reached[number] for number in sorted(reached)], len(platform.runs()) - 1
+
+
+def _version(folder: Path, rows: int, number: int) -> tuple[Path, int]:
+    restated = Restatement(added=ADDED * number, altered=50 * number) if number else UNCHANGED
+    drawn = write_chamber_files(folder, years=[YEAR], rows_per_year=rows, restatement=restated).by_year[YEAR]
+    return drawn.path, drawn.total.rows
+
+
+def _rows_shown(platform: Platform) -> int:
+    """The fact's rows of the year when the dashboard that lies there was made."""
+    dashboard = Path(platform.settings.published) / "dashboard.html"
+    made = datetime.fromtimestamp(dashboard.stat().st_mtime, UTC)
+    before = [snapshot for at, snapshot in platform.lake.snapshots(fct_expenses.TABLE).items() if at <= made]
+    table = dict(platform.lake.tables())[fct_expenses.TABLE.identifier]
+    summary = table.snapshot_by_id(before[-1]).summary if before else None  # type: ignore[union-attr]
+    return int(summary["total-records"] or 0) if summary else 0
+
+
+if __name__ == "__main__":
+    main()
