@@ -18,11 +18,11 @@ reimbursement_years: Final = dg.TimeWindowPartitionsDefinition(
 )
 
 
-PARTITION: Final = "dagster/partition"
-RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+PARTITION_TAG: Final = "dagster/partition"
+RANGE_TAGS: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Dagster's own tags of a run of one year, and of a range of them."""
 
 
 def range_tags(first: int, last: int) -> Mapping[str, str]:
     """The tags that make one run of the years from `first` to `last`, as `--partition-range` sets them."""
-    return dict(zip(RANGE, (str(first), str(last)), strict=True))
+    return dict(zip(RANGE_TAGS, (str(first), str(last)), strict=True))

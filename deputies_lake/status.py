@@ -221,10 +221,10 @@ def _instance(instance: "dg.DagsterInstance") -> InstanceStatus:
 
 
 def _years(tags: Mapping[str, str]) -> str:
-    from deputies_lake.partitions import PARTITION, RANGE
+    from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS
 
-    first, last = (tags.get(end) for end in RANGE)
-    return f"{first}..{last}" if first and last and first != last else first or tags.get(PARTITION, "")
+    first, last = (tags.get(tag) for tag in RANGE_TAGS)
+    return f"{first}..{last}" if first and last and first != last else first or tags.get(PARTITION_TAG, "")
 
 
 def _next_commands(

@@ -20,7 +20,7 @@ from deputies_lake.alert_targets import NotSentError, Target, targets_of
 from deputies_lake.alerts import Alert, Problem, alerts_of
 from deputies_lake.checks.predicates import KNOWN
 from deputies_lake.environments import Environment, Settings
-from deputies_lake.partitions import PARTITION, RANGE
+from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS
 from deputies_lake.raw.assets import FILES_WERE_FETCHED
 from deputies_lake.raw.intake import NOTHING_VANISHED
 from deputies_lake.serving import readiness
@@ -310,20 +310,20 @@ def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def _again(run: dg.DagsterRun) -> str:
-    years = {name: run.tags[name] for name in (*RANGE, PARTITION) if name in run.tags}
+    years = {name: run.tags[name] for name in (*RANGE_TAGS, PARTITION_TAG) if name in run.tags}
     if not run.asset_selection or not run.job_name.startswith("__"):
         tags = f" --tags {shlex.quote(json.dumps(years))}" if years else ""
         return f"dagster job execute -m deputies_lake.definitions -j {run.job_name}{tags}"
     keys = sorted(key.to_user_string() for key in run.asset_selection)
-    partition = f" --partition {run.tags[PARTITION]}" if PARTITION in run.tags else ""
+    partition = f" --partition {run.tags[PARTITION_TAG]}" if PARTITION_TAG in run.tags else ""
     if years and not partition:
-        partition = f" --partition-range {'...'.join(years[name] for name in RANGE)}"
+        partition = f" --partition-range {'...'.join(years[name] for name in RANGE_TAGS)}"
     return f"dagster asset materialize -m deputies_lake.definitions --select {','.join(keys)}{partition}"
 
 
 def _years_of(run: dg.DagsterRun) -> Sequence[int]:
     """The quota years a run is about; none where it is about no year."""
-    first, last = (run.tags.get(name, run.tags.get(PARTITION, "")) for name in RANGE)
+    first, last = (run.tags.get(name, run.tags.get(PARTITION_TAG, "")) for name in RANGE_TAGS)
     return range(int(first), int(last) + 1) if first.isdigit() and last.isdigit() else ()
 
 

@@ -25,7 +25,7 @@ TABLE: Final = Table(
     columns=(
         Column(name="table_layer", pt="camada", en="layer", example="serving"),
         Column(name="table_name", pt="tabela", en="table", example="mart_months"),
-        Column(name="table_pt", pt="o que é uma linha da tabela", en="what the table is, in Portuguese"),
+        Column(name="table_pt", pt="o que é a tabela", en="what the table is, in Portuguese"),
         Column(name="table_en", pt="o que é a tabela, em inglês", en="what the table is"),
         Column(name="table_grain", pt="o que é uma linha, em inglês", en="what one row is"),
         Column(name="position", type="int", pt="lugar da coluna, a partir de 1", en="the column's place, from 1 on"),

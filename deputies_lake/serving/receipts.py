@@ -63,8 +63,8 @@ def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame) -> DataFrame
 def fact_sums(totals: Totals) -> str:
     """The DuckDB query for what a mart must add up to, over the view of the fact; in its own words, not by Spark."""
     by = ", ".join(totals.by)
-    told = {"spent_amount": "coalesce(net_amount, document_amount)", "refund_amount": "least(net_amount, 0)"}
-    amounts = ", ".join(f"sum({told.get(amount, amount)})" for amount in totals.amounts)
+    derived = {"spent_amount": "coalesce(net_amount, document_amount)", "refund_amount": "least(net_amount, 0)"}
+    amounts = ", ".join(f"sum({derived.get(amount, amount)})" for amount in totals.amounts)
     return f"SELECT {by}, count(*), {amounts} FROM star_{fct_expenses.TABLE.name} GROUP BY {by}"
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from deputies_lake.sample.chamber import write_chamber_files
-from deputies_lake.sample.restatements import UNCHANGED, Restatement
+from deputies_lake.sample.restatements import Restatement
 from deputies_lake.star import fct_expenses
 from deputies_lake_tests.automation.daemon import Platform
 
@@ -38,7 +38,10 @@ def main() -> None:
 
 
 def arrivals(folder: Path, rows: int, files: int) -> tuple[Sequence[float], int]:
-    """The seconds of each file after the first, which finds an empty lake, and the number of runs they took."""
+    """The seconds of each file after the first, which finds an empty lake, and the number of runs they took.
+
+    Raises `TimeoutError` where one never reached the readers.
+    """
     versions = [_version(folder / f"version {number}", rows, number) for number in range(files + 1)]
     home = folder / "laptop"
     home.mkdir()
@@ -61,23 +64,26 @@ def arrivals(folder: Path, rows: int, files: int) -> tuple[Sequence[float], int]
                     reached[number] = time.time() - landed[number]
                     click.echo(f"file {number + 1}: {reached[number]:.0f} s", err=True)
             time.sleep(0.5)
+        if len(reached) < files:
+            raise TimeoutError(
+                f"only files {sorted(reached)} of {files} were shown; the daemon said\n{platform.log[-3000:]}"
+            )
         return [reached[number] for number in sorted(reached)], len(platform.runs()) - 1
 
 
 def _version(folder: Path, rows: int, number: int) -> tuple[Path, int]:
-    restated = Restatement(added=ADDED * number, altered=50 * number) if number else UNCHANGED
+    """The file and its rows, which differ from version to version."""
+    restated = Restatement(added=ADDED * number)
     drawn = write_chamber_files(folder, years=[YEAR], rows_per_year=rows, restatement=restated).by_year[YEAR]
     return drawn.path, drawn.total.rows
 
 
 def _rows_shown(platform: Platform) -> int:
-    """The fact's rows of the year when the dashboard that lies there was made."""
+    """The fact's rows, all of them of the year, once a dashboard was made after they were published; 0 until then."""
     dashboard = Path(platform.settings.published) / "dashboard.html"
     made = datetime.fromtimestamp(dashboard.stat().st_mtime, UTC)
-    before = [snapshot for at, snapshot in platform.lake.snapshots(fct_expenses.TABLE).items() if at <= made]
-    table = dict(platform.lake.tables())[fct_expenses.TABLE.identifier]
-    summary = table.snapshot_by_id(before[-1]).summary if before else None  # type: ignore[union-attr]
-    return int(summary["total-records"] or 0) if summary else 0
+    rows = dict(platform.lake.overview())[fct_expenses.TABLE.identifier]
+    return rows if made > max(platform.lake.snapshots(fct_expenses.TABLE)) else 0
 
 
 if __name__ == "__main__":
