@@ -166,10 +166,14 @@ def _write(
     @cache
     def star() -> Star:
         names = {table: lake.read(spark, table) for table in _NAMES}
-        receipts = of_fact(lake.read(spark, _FACT, years), names[dim_deputies.TABLE], names[dim_dates.TABLE]).cache()
+        fact = lake.read(spark, _FACT, years)
+        known = (names[table] for table in (dim_deputies.TABLE, dim_dates.TABLE, dim_suppliers.TABLE))
+        receipts = of_fact(fact, *known).cache()
         kept.callback(receipts.unpersist)
         return Star(
             receipts=receipts,
+            fact=fact,
+            dates=names[dim_dates.TABLE],
             deputies=names[dim_deputies.TABLE],
             parties=names[dim_parties.TABLE],
             states=names[dim_states.TABLE],

@@ -16,7 +16,7 @@ from deputies_lake.serving.columns import (
     of_fact,
     share,
 )
-from deputies_lake.serving.receipts import Star, measures, qualified, ratio, source_of_year, with_category
+from deputies_lake.serving.receipts import Star, by_year, measures, qualified, ratio, with_category
 from deputies_lake.star import dim_expense_categories
 
 
@@ -54,7 +54,7 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year and category."""
-    rows = star.receipts.groupBy(YEAR, "expense_category_key").agg(source_of_year(), *measures())
+    rows = by_year(star.receipts, "expense_category_key").agg(*measures())
     of_year = F.sum("spent_amount").over(Window.partitionBy(YEAR))
     rows = with_category(rows, star, "group_pt", "group_en").withColumn(
         "share_of_year", ratio(F.col("spent_amount"), of_year)

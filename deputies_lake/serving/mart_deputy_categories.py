@@ -14,7 +14,7 @@ from deputies_lake.serving.columns import (
     SOURCE_CODE,
     TOTALS_BY_CATEGORY,
 )
-from deputies_lake.serving.receipts import Star, measures, source_of_year, with_category, with_deputy
+from deputies_lake.serving.receipts import Star, by_year, measures, with_category, with_deputy
 
 TABLE: Final = Table(
     layer="serving",
@@ -31,7 +31,5 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year, payer and category."""
-    rows = star.receipts.groupBy(YEAR, "deputy_key", "payer_kind", "expense_category_key").agg(
-        source_of_year(), *measures()
-    )
+    rows = by_year(star.receipts, "deputy_key", "payer_kind", "expense_category_key").agg(*measures())
     return with_category(with_deputy(rows, star), star).select(*TABLE.column_names)

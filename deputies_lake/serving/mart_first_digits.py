@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import SHARE, YEAR, Column, Table
 from deputies_lake.serving.columns import OF_YEAR, SOURCE_CODE, count, of_fact, share
-from deputies_lake.serving.receipts import Star, ratio, source_of_year
+from deputies_lake.serving.receipts import Star, by_year, ratio
 
 TABLE: Final = Table(
     layer="serving",
@@ -44,10 +44,8 @@ def transform(star: Star) -> DataFrame:
     """One row per year and digit that occurs."""
     # In cents leading zeros are gone: 0.07 BRL is 7.
     digit = F.substring(F.col("_document").cast("string"), 1, 1).cast("int")
-    rows = (
-        star.receipts.where(F.col("_document") > 0)
-        .groupBy(YEAR, digit.alias("first_digit"))
-        .agg(source_of_year(), F.count(F.lit(1)).alias("receipts"))
+    rows = by_year(star.receipts.where(F.col("_document") > 0), digit.alias("first_digit")).agg(
+        F.count(F.lit(1)).alias("receipts")
     )
     of_year = F.sum("receipts").over(Window.partitionBy(YEAR))
     return rows.withColumns(

@@ -109,18 +109,20 @@ def transform(star: Star) -> DataFrame:
     def rank(*of: str) -> SparkColumn:
         return F.row_number().over(Window.partitionBy(YEAR, *of).orderBy(*largest_first))
 
-    ranked = star.receipts.withColumns(
-        {
-            "rank_of_year": rank(),
-            "rank_of_category": rank("expense_category_key"),
-            "rank_of_payer": rank("deputy_key"),
-        }
+    # All receipts are sorted three times: without what is told of the largest only.
+    ranks = star.receipts.select(
+        "expense_key",
+        rank().alias("rank_of_year"),
+        rank("expense_category_key").alias("rank_of_category"),
+        rank("deputy_key").alias("rank_of_payer"),
     ).where(
         (F.col("rank_of_year") <= LARGEST_OF_YEAR)
         | (F.col("rank_of_category") <= LARGEST_OF_CATEGORY)
         | (F.col("rank_of_payer") <= LARGEST_OF_PAYER)
     )
-    rows = with_supplier(with_category(with_deputy(ranked, star), star), star)
+    rows = star.fact.join(F.broadcast(ranks), on="expense_key", how="inner")
+    rows = with_supplier(with_category(with_deputy(rows, star, "payer_kind"), star), star)
+    rows = named(rows, star.dates, "date_key", ["date"])
     rows = named(rows, star.parties, "party_key", ["party_label"])
     rows = named(rows, star.states, "state_key", ["state_code"])
     return rows.withColumn("spent_amount", F.coalesce("net_amount", "document_amount")).select(*TABLE.column_names)

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.serving.columns import MEASURES, MONTH, OF_YEAR, PAYER_KIND, QUALIFIERS, SOURCE_CODE, TOTALS
-from deputies_lake.serving.receipts import Star, measures, qualified, source_of_year
+from deputies_lake.serving.receipts import Star, by_year, measures, qualified
 
 TABLE: Final = Table(
     layer="serving",
@@ -23,5 +23,5 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year, month and kind of payer."""
-    rows = star.receipts.groupBy(YEAR, "month", "payer_kind").agg(source_of_year(), *measures())
+    rows = by_year(star.receipts, "month", "payer_kind").agg(*measures())
     return qualified(rows, star.gaps, by_month=True).select(*TABLE.column_names)

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table
 from deputies_lake.serving.columns import CATEGORY, OF_YEAR, SOURCE_CODE, count, of_fact
-from deputies_lake.serving.receipts import Star, source_of_year, with_category
+from deputies_lake.serving.receipts import Star, by_year, with_category
 
 DEVIATIONS: Final = 3
 WIDTHS: Final = 3
@@ -67,8 +67,7 @@ def transform(star: Star) -> DataFrame:
     """One row per year and category."""
     of = [YEAR, "expense_category_key"]
     spent = F.col("_spent")
-    distributions = star.receipts.groupBy(*of).agg(
-        source_of_year(),
+    distributions = by_year(star.receipts, "expense_category_key").agg(
         F.count(F.lit(1)).alias("receipts"),
         F.avg(spent).alias("_mean"),
         F.stddev_samp(spent).alias("_deviation"),

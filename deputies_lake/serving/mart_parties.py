@@ -20,7 +20,7 @@ from deputies_lake.serving.columns import (
     TOTALS,
     of_fact,
 )
-from deputies_lake.serving.receipts import Star, measures, named, per_deputy, qualified, source_of_year
+from deputies_lake.serving.receipts import Star, by_year, measures, named, per_deputy, qualified
 from deputies_lake.star import dim_parties
 
 TABLE: Final = Table(
@@ -60,6 +60,6 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year and party label."""
-    rows = star.receipts.groupBy(YEAR, "party_key").agg(source_of_year(), *per_deputy(), *measures())
+    rows = by_year(star.receipts, "party_key").agg(*per_deputy(), *measures())
     rows = named(rows, star.parties, "party_key", ["party_label", "party_kind"])
     return qualified(rows, star.gaps).select(*TABLE.column_names)

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR, Column, Table
 from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, QUALIFIERS, SOURCE_CODE, SPENT_PER_DEPUTY, TOTALS
-from deputies_lake.serving.receipts import Star, measures, named, per_deputy, qualified, source_of_year
+from deputies_lake.serving.receipts import Star, by_year, measures, named, per_deputy, qualified
 from deputies_lake.star import dim_parties
 
 TABLE: Final = Table(
@@ -52,5 +52,5 @@ def transform(star: Star) -> DataFrame:
     """One row per year and today's label."""
     receipts = named(star.receipts, star.parties, "party_key", ["party_label", "party_label_today"])
     labels = F.array_join(F.array_sort(F.collect_set("party_label")), ", ").alias("party_labels")
-    rows = receipts.groupBy(YEAR, "party_label_today").agg(source_of_year(), labels, *per_deputy(), *measures())
+    rows = by_year(receipts, "party_label_today").agg(labels, *per_deputy(), *measures())
     return qualified(rows, star.gaps).select(*TABLE.column_names)

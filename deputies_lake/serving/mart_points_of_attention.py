@@ -6,12 +6,12 @@ A point of attention is no accusation: most of what is counted here has an ordin
 from typing import Final
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR, Column, Table
 from deputies_lake.serving.columns import MEASURES, OF_YEAR, SOURCE_CODE
-from deputies_lake.serving.receipts import HOUSE, Star, measures, source_of_year
+from deputies_lake.serving.receipts import HOUSE, Star, by_year, measures, sums
 
 QUALITY: Final = "quality"
 ATTENTION: Final = "attention"
@@ -131,14 +131,10 @@ _POINTS: Final = (
 
 def transform(star: Star) -> DataFrame:
     """One row per year and point that occurs."""
-    kinds = star.suppliers.select("supplier_key", "supplier_id_kind")
-    receipts = star.receipts.join(kinds, on="supplier_key", how="left").withColumn("_alike", _alike())
     points = [F.when(condition, F.lit(point)) for point, condition in _conditions().items()]
-    counted = (
-        receipts.withColumn("point_id", F.explode(F.array_compact(F.array(*points))))
-        .groupBy(YEAR, "point_id")
-        .agg(source_of_year(), *measures())
-    )
+    seen = star.receipts.withColumn("point_id", F.explode(F.array_compact(F.array(*points))))
+    alike = _alike(star.receipts).withColumn("point_id", F.lit("duplicate_invoice"))
+    counted = by_year(seen, "point_id").agg(*measures()).unionByName(by_year(alike, "point_id").agg(*measures()))
     texts = F.array(*(F.struct(*map(F.lit, point)) for point in _POINTS))
     told = F.element_at(F.filter(texts, lambda text: text["col1"] == F.col("point_id")), 1)
     return (
@@ -150,18 +146,19 @@ def transform(star: Star) -> DataFrame:
     )
 
 
-def _alike() -> SparkColumn:
-    """How many receipts with a net value above zero share what should tell two invoices apart."""
+def _alike(receipts: DataFrame) -> DataFrame:
+    """Receipts with a net value above zero that share what should tell two invoices apart, each such group as one."""
     # Reserved numbers, and no number at all, stand for many suppliers, who number their documents alike.
     is_invoice = (F.coalesce("_net", "_document") > 0) & ~F.col("supplier_id_kind").isin("functional", "none")
-    same = Window.partitionBy(
-        YEAR, "deputy_key", "supplier_key", "document_number", "date_key", "document_amount", is_invoice
+    invoices = receipts.where(is_invoice & (F.col("source_code") == HOUSE))
+    groups = by_year(
+        invoices, "deputy_key", "supplier_key", "document_number", "date_key", F.col("_document").alias("amount")
     )
-    return F.when(is_invoice & (F.col("source_code") == HOUSE), F.count(F.lit(1)).over(same))
+    return groups.agg(*sums()).where(F.col("_receipts") > 1)
 
 
 def _conditions() -> dict[str, SparkColumn]:
-    """When a receipt counts as a point. What a source does not tell, null, is no point."""
+    """When a receipt for itself counts as a point. What a source does not tell, null, is no point."""
     kind, net, document = F.col("supplier_id_kind"), F.col("_net"), F.col("_document")
     is_same_year = F.year("date") == F.coalesce("competence_year", YEAR)
     return {
@@ -177,6 +174,5 @@ def _conditions() -> dict[str, SparkColumn]:
         "partly_disallowed": F.col("_deduction") > 0,
         "leadership": F.col("payer_kind") == "leadership",
         "weekend": F.col("is_weekend"),
-        "duplicate_invoice": F.col("_alike") > 1,
         "round_amount": (document >= 100_000) & (document % 10_000 == 0),
     }

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table
 from deputies_lake.serving.columns import DEPUTY, MONTH, OF_YEAR, QUALIFIERS, SOURCE_CODE, STATE_CODE, of_fact, share
-from deputies_lake.serving.receipts import HOUSE, Star, in_brl, named, qualified, ratio, source_of_year, with_deputy
+from deputies_lake.serving.receipts import HOUSE, Star, by_year, in_brl, named, qualified, ratio, with_deputy
 from deputies_lake.star import ref_monthly_quotas
 
 _QUOTA: Final = f"{ref_monthly_quotas.TABLE.name}.monthly_quota_amount"
@@ -100,10 +100,8 @@ TABLE: Final = Table(
 def transform(star: Star) -> DataFrame:
     """One row per year, month, deputy and state."""
     paid = star.receipts.where((F.col("payer_kind") == "deputy") & (F.col("source_code") == HOUSE))
-    months = (
-        paid.where(F.col("month") > 0)
-        .groupBy(YEAR, "month", "deputy_key", "state_key")
-        .agg(source_of_year(), in_brl(F.sum("_spent")).alias("spent_amount"))
+    months = by_year(paid.where(F.col("month") > 0), "month", "deputy_key", "state_key").agg(
+        in_brl(F.sum("_spent")).alias("spent_amount")
     )
     to_date = Window.partitionBy(YEAR, "deputy_key", "state_key").orderBy("month")
     rows = named(months, star.states, "state_key", ["state_code"]).join(

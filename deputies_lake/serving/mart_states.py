@@ -16,7 +16,7 @@ from deputies_lake.serving.columns import (
     TOTALS,
     of_fact,
 )
-from deputies_lake.serving.receipts import Star, measures, named, per_deputy, qualified, source_of_year
+from deputies_lake.serving.receipts import Star, by_year, measures, named, per_deputy, qualified
 from deputies_lake.star import dim_states
 
 _NAMES: Final = ("state_code", "state_name", "region_pt", "region_en")
@@ -59,5 +59,5 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year and state."""
-    rows = star.receipts.groupBy(YEAR, "state_key").agg(source_of_year(), *per_deputy(), *measures())
+    rows = by_year(star.receipts, "state_key").agg(*per_deputy(), *measures())
     return qualified(named(rows, star.states, "state_key", _NAMES), star.gaps).select(*TABLE.column_names)

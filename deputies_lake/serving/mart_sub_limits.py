@@ -14,10 +14,10 @@ from deputies_lake.serving.columns import CATEGORY, DEPUTY, MONTH, OF_YEAR, QUAL
 from deputies_lake.serving.receipts import (
     HOUSE,
     Star,
+    by_year,
     in_brl,
     qualified,
     ratio,
-    source_of_year,
     with_category,
     with_deputy,
 )
@@ -68,10 +68,8 @@ TABLE: Final = Table(
 def transform(star: Star) -> DataFrame:
     """One row per year, month, deputy and category that has a limit then."""
     paid = star.receipts.where((F.col("payer_kind") == "deputy") & (F.col("source_code") == HOUSE))
-    months = (
-        paid.where(F.col("month") > 0)
-        .groupBy(YEAR, "month", "deputy_key", "expense_category_key")
-        .agg(source_of_year(), in_brl(F.sum("_spent")).alias("spent_amount"))
+    months = by_year(paid.where(F.col("month") > 0), "month", "deputy_key", "expense_category_key").agg(
+        in_brl(F.sum("_spent")).alias("spent_amount")
     )
     first_day = F.make_date(YEAR, "month", F.lit(1))
     limits = star.limits.withColumnRenamed("expense_category_id", "_limited")

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER, TOTALS
-from deputies_lake.serving.receipts import Star, measures, source_of_year, with_supplier
+from deputies_lake.serving.receipts import Star, by_year, measures, with_supplier
 from deputies_lake.serving.suppliers import ONLY_DEPUTY, ROOT, customers, with_only_deputy
 
 TABLE: Final = Table(
@@ -27,5 +27,5 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year and supplier."""
-    rows = star.receipts.groupBy(YEAR, "supplier_key").agg(source_of_year(), *customers(), *measures())
+    rows = by_year(star.receipts, "supplier_key").agg(*customers(), *measures())
     return with_only_deputy(with_supplier(rows, star, "supplier_root"), star).select(*TABLE.column_names)

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER, TOTALS, count
-from deputies_lake.serving.receipts import Star, measures, source_of_year, with_supplier
+from deputies_lake.serving.receipts import Star, by_year, measures, with_supplier
 from deputies_lake.serving.suppliers import ONLY_DEPUTY, ROOT, customers, with_only_deputy
 
 TABLE: Final = Table(
@@ -39,18 +39,15 @@ TABLE: Final = Table(
 
 def transform(star: Star) -> DataFrame:
     """One row per year and company."""
-    roots = star.suppliers.select("supplier_key", "supplier_root")
-    company = F.coalesce("supplier_root", F.col("supplier_key").cast("string"))
-    receipts = star.receipts.join(roots, on="supplier_key", how="left").withColumn("_company", company)
     paid_most = (
-        receipts.groupBy(YEAR, "_company", "supplier_key")
+        star.receipts.groupBy(YEAR, "company", "supplier_key")
         .agg(F.sum("_spent").alias("_spent"))
-        .groupBy(YEAR, "_company")
+        .groupBy(YEAR, "company")
         .agg(
             F.max(F.struct("_spent", "supplier_key"))["supplier_key"].alias("supplier_key"),
             F.count(F.lit(1)).alias("branches"),
         )
     )
-    rows = receipts.groupBy(YEAR, "_company").agg(source_of_year(), *customers(), *measures())
-    rows = rows.join(paid_most, on=[YEAR, "_company"], how="left")
+    rows = by_year(star.receipts, "company").agg(*customers(), *measures())
+    rows = rows.join(paid_most, on=[YEAR, "company"], how="left")
     return with_only_deputy(with_supplier(rows, star, "supplier_root"), star).select(*TABLE.column_names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, GroupedData
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, SHARE, YEAR, Totals
@@ -17,14 +17,23 @@ from deputies_lake.star import fct_expenses, ref_known_gaps
 
 HOUSE: Final = chamber_expenses.CSV.source_code
 
+_OF_THE_FACT: Final = (
+    *(YEAR, "source_code", "expense_key", "date_key", "deputy_key", "party_key", "state_key", "supplier_key"),
+    *("expense_category_key", "competence_year", "competence_month", "document_number"),
+)
 _AMOUNTS: Final = ("spent", "document", "deduction", "net", "refund", "returned")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Star:
-    """What marts are made from: `receipts` as `of_fact` makes them, and tables of the star as they are published."""
+    """What marts are made from: `receipts` as `of_fact` makes them, and tables of the star as they are published.
+
+    `fact` has the same rows as `receipts`, with all columns.
+    """
 
     receipts: DataFrame
+    fact: DataFrame
+    dates: DataFrame
     deputies: DataFrame
     parties: DataFrame
     states: DataFrame
@@ -35,10 +44,12 @@ class Star:
     gaps: DataFrame
 
 
-def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame) -> DataFrame:
-    """The fact's rows with `month`, `payer_kind`, `date`, `is_weekend` and each amount in whole cents, `_<amount>`.
+def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame, suppliers: DataFrame) -> DataFrame:
+    """The fact's rows as most marts need them: few columns, so that they can be kept while all marts are made.
 
-    As a number Spark adds amounts up in place, as a decimal it makes an object of each.
+    Of the fact `_OF_THE_FACT`; and `month`, `payer_kind`, `date`, `is_weekend`, `supplier_id_kind`, `company`, which
+    all branches of a supplier share, `_receipts`, one, and each amount in whole cents, `_<amount>`: as a number Spark
+    adds amounts up in place, as a decimal it makes an object of each.
     """
     net, document = F.col("net_amount"), F.col("document_amount")
     cents = {
@@ -49,14 +60,21 @@ def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame) -> DataFrame
         "refund": F.when(net.isNotNull(), F.least(net, F.lit(0))),
         "returned": F.col("returned_amount"),
     }
+    company = F.coalesce("supplier_root", F.col("supplier_key").cast("string")).alias("company")
     kinds = F.broadcast(deputies.select("deputy_key", "payer_kind"))
     days = F.broadcast(dates.select("date_key", "date", "is_weekend"))
     quota_month = F.when(F.col("source_code") == HOUSE, F.col("competence_month")).otherwise(F.month("date"))
     return (
         fact.join(kinds, on="deputy_key", how="left")
         .join(days, on="date_key", how="left")
-        .withColumn("month", F.coalesce(quota_month, F.lit(0)))
-        .withColumns({f"_{name}": (amount * 100).cast("bigint") for name, amount in cents.items()})
+        .join(suppliers.select("supplier_key", "supplier_id_kind", "supplier_root"), on="supplier_key", how="left")
+        .select(
+            *_OF_THE_FACT,
+            *("payer_kind", "date", "is_weekend", "supplier_id_kind", company),
+            F.coalesce(quota_month, F.lit(0)).alias("month"),
+            F.lit(1).cast("bigint").alias("_receipts"),
+            *((amount * 100).cast("bigint").alias(f"_{name}") for name, amount in cents.items()),
+        )
     )
 
 
@@ -73,10 +91,15 @@ def in_brl(cents: SparkColumn) -> SparkColumn:
     return (cents.cast("decimal(16,0)") / 100).cast(MONEY)
 
 
+def sums() -> list[SparkColumn]:
+    """The aggregates by which many receipts become one row that `measures` takes for all of them."""
+    return [F.sum(f"_{name}").alias(f"_{name}") for name in ("receipts", *_AMOUNTS)]
+
+
 def measures() -> list[SparkColumn]:
     """The aggregates behind `columns.MEASURES`."""
     return [
-        F.count(F.lit(1)).alias("receipts"),
+        F.sum("_receipts").alias("receipts"),
         *(in_brl(F.sum(f"_{name}")).alias(f"{name}_amount") for name in _AMOUNTS),
     ]
 
@@ -96,9 +119,10 @@ def per_deputy() -> list[SparkColumn]:
     ]
 
 
-def source_of_year() -> SparkColumn:
-    """A year has one source."""
-    return F.max("source_code").alias("source_code")
+def by_year(receipts: DataFrame, *columns: SparkColumn | str) -> GroupedData:
+    """Receipts grouped by year, the year's one source, and `columns`."""
+    # The source as an aggregate, a text's maximum, would have Spark sort all receipts instead of hashing them.
+    return receipts.groupBy(YEAR, "source_code", *columns)
 
 
 def ratio(part: SparkColumn, whole: SparkColumn) -> SparkColumn:

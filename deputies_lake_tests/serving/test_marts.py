@@ -84,6 +84,7 @@ def expenses(spark: SparkSession) -> DataFrame:
 def star(spark: SparkSession, fact: DataFrame) -> Star:
     rows = expenses(spark)
     deputies, dates = dim_deputies.transform(payers(rows)), dim_dates.transform(spark)
+    suppliers = dim_suppliers.transform(rows)
 
     def shipped(contract: Table, name: str) -> DataFrame:
         return frame(spark, contract, typed(contract, tables.rows(name)))
@@ -93,11 +94,13 @@ def star(spark: SparkSession, fact: DataFrame) -> Star:
     gaps.append({**gaps[0], "gap_id": "of_fuel", "expense_category_id": "3"})
     gaps.append({**gaps[0], "gap_id": "worth_knowing", "severity": "low"})
     made = {
-        "receipts": of_fact(fact, deputies, dates),
+        "receipts": of_fact(fact, deputies, dates, suppliers),
+        "fact": fact,
+        "dates": dates,
         "deputies": deputies,
         "parties": dim_parties.transform(payers(rows), refunds(spark, {})),
         "states": dim_states.transform(payers(rows)),
-        "suppliers": dim_suppliers.transform(rows),
+        "suppliers": suppliers,
         "categories": dim_expense_categories.transform(rows),
         "quotas": shipped(ref_monthly_quotas.TABLE, "monthly_quotas"),
         "limits": shipped(ref_category_limits.TABLE, "category_limits"),
