@@ -26,9 +26,9 @@ from deputies_lake.raw.archive import LandedFile, LandingZone
 from deputies_lake.raw.assets import AS_IT_LIES, MARK
 from deputies_lake.resources.files import FilesResource
 
-INTERVAL_SECONDS: Final = 15
+INTERVAL_SECONDS: Final = 10
 
-QUIET_SECONDS: Final = 30
+QUIET_SECONDS: Final = 10
 """A file that was not touched for so long is complete; a younger one is if two looks found it alike."""
 
 _MOST_UNKNOWN: Final = 100
