@@ -109,7 +109,7 @@ def transform(star: Star) -> DataFrame:
     def rank(*of: str) -> SparkColumn:
         return F.row_number().over(Window.partitionBy(YEAR, *of).orderBy(*largest_first))
 
-    # All receipts are sorted three times: without what is told of the largest only.
+    # All receipts are sorted for each rank: by few columns, what is told of the largest is looked up afterwards.
     ranks = star.receipts.select(
         "expense_key",
         rank().alias("rank_of_year"),

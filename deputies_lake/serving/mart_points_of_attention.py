@@ -151,9 +151,9 @@ def _alike(receipts: DataFrame) -> DataFrame:
     # Reserved numbers, and no number at all, stand for many suppliers, who number their documents alike.
     is_invoice = (F.coalesce("_net", "_document") > 0) & ~F.col("supplier_id_kind").isin("functional", "none")
     invoices = receipts.where(is_invoice & (F.col("source_code") == HOUSE))
-    groups = by_year(
-        invoices, "deputy_key", "supplier_key", "document_number", "date_key", F.col("_document").alias("amount")
-    )
+    # Under a name of its own: `sums` keeps the column's for the sum.
+    amount = F.col("_document").alias("amount")
+    groups = by_year(invoices, "deputy_key", "supplier_key", "document_number", "date_key", amount)
     return groups.agg(*sums()).where(F.col("_receipts") > 1)
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from dagster import DagsterEvent, DagsterEventType
 from dagster._core.events import EngineEventData
+from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from deputies_lake.automation.run_launcher import LaptopRunLauncher
 from deputies_lake.environments import DAGSTER_HOME, HOME, provide_dagster_home
@@ -62,6 +63,12 @@ def test_of_a_years_runs_and_of_a_backfills_one_goes_on_at_a_time(instance: dg.D
     assert queue is not None
     limits = {limit["key"]: limit["limit"] for limit in queue.tag_concurrency_limits}
     assert (queue.max_concurrent_runs, limits) == (2, {"dagster/partition": 1, "dagster/backfill": 1})
+
+
+def test_a_queued_run_begins_within_a_second(instance: dg.DagsterInstance) -> None:
+    coordinator = instance.run_coordinator
+    assert isinstance(coordinator, QueuedRunCoordinator)
+    assert coordinator.dequeue_interval_seconds == 1
 
 
 def test_lost_runs_are_found_and_repeated_but_failed_ones_are_not(instance: dg.DagsterInstance) -> None:

@@ -1,9 +1,11 @@
 """The marts: what each tells of invented receipts, and that those which hold all receipts add up to the fact."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Final
 
 import pytest
@@ -133,6 +135,15 @@ def told(rows: Sequence[Row], *columns: str) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("name", MARTS)
 def test_columns_are_those_of_the_contract(star: Star, name: str) -> None:
     assert assets._MARTS[MARTS[name]](star).dtypes == contract_of(MARTS[name])
+
+
+@pytest.mark.parametrize("name", MARTS)
+def test_receipts_are_hashed_not_sorted_into_groups(star: Star, name: str) -> None:
+    """A text or a structure as an aggregate would have Spark sort all receipts; the few rows of groups it may."""
+    plan = assets._MARTS[MARTS[name]](star)._jdf.queryExecution().executedPlan().toString()
+    steps = re.findall(r"\b(\w*Aggregate|Scan)\b", plan)
+    assert "Scan" in steps
+    assert "SortAggregate" not in {above for above, below in pairwise(steps) if below == "Scan"}
 
 
 @pytest.mark.parametrize("name", MARTS)
