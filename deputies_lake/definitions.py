@@ -37,7 +37,7 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
         resources={
             "lake": LakeResource.of(settings),
             "files": FilesResource.of(settings),
-            "pyspark": SparkResource(spark_config=dict(settings.spark)),
+            "pyspark": SparkResource.of(settings),
             "settings": SettingsResource(environment=settings.environment),
             "pyspark_step_launcher": step_launcher(settings),
         },

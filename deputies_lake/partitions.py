@@ -26,3 +26,9 @@ RANGE_TAGS: Final = ("dagster/asset_partition_range_start", "dagster/asset_parti
 def range_tags(first: int, last: int) -> Mapping[str, str]:
     """The tags that make one run of the years from `first` to `last`, as `--partition-range` sets them."""
     return dict(zip(RANGE_TAGS, (str(first), str(last)), strict=True))
+
+
+def years_of_run(tags: Mapping[str, str]) -> range:
+    """The years that a run with these tags is about; none where it is about no year."""
+    first, last = (tags.get(tag, tags.get(PARTITION_TAG, "")) for tag in RANGE_TAGS)
+    return range(int(first), int(last) + 1) if first.isdigit() and last.isdigit() else range(0)

@@ -221,10 +221,10 @@ def _instance(instance: "dg.DagsterInstance") -> InstanceStatus:
 
 
 def _years(tags: Mapping[str, str]) -> str:
-    from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS
+    from deputies_lake.partitions import years_of_run
 
-    first, last = (tags.get(tag) for tag in RANGE_TAGS)
-    return f"{first}..{last}" if first and last and first != last else first or tags.get(PARTITION_TAG, "")
+    years = years_of_run(tags)
+    return "..".join(str(year) for year in sorted({*years[:1], *years[-1:]}))
 
 
 def _next_commands(

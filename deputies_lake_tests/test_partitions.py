@@ -6,7 +6,7 @@ from unittest import mock
 import pytest
 
 from deputies_lake import quota_years
-from deputies_lake.partitions import reimbursement_years
+from deputies_lake.partitions import PARTITION_TAG, range_tags, reimbursement_years, years_of_run
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 
 # Three hours behind UTC, without summer time since 2019.
@@ -40,3 +40,17 @@ def test_a_partition_is_the_whole_year() -> None:
         "2013-01-01T00:00:00-02:00",
         "2014-01-01T00:00:00-02:00",
     )
+
+
+@pytest.mark.parametrize(
+    ("tags", "years"),
+    [
+        ({}, []),
+        ({PARTITION_TAG: "2013"}, [2013]),
+        (range_tags(2013, 2013), [2013]),
+        (range_tags(2013, 2015), [2013, 2014, 2015]),
+        ({PARTITION_TAG: "of another code location"}, []),
+    ],
+)
+def test_a_run_tells_its_years_by_its_tags(tags: dict[str, str], years: list[int]) -> None:
+    assert [*years_of_run(tags)] == years

@@ -20,7 +20,7 @@ from deputies_lake.alert_targets import NotSentError, Target, targets_of
 from deputies_lake.alerts import Alert, Problem, alerts_of
 from deputies_lake.checks.predicates import KNOWN
 from deputies_lake.environments import Environment, Settings
-from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS
+from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS, years_of_run
 from deputies_lake.raw.assets import FILES_WERE_FETCHED
 from deputies_lake.raw.intake import NOTHING_VANISHED
 from deputies_lake.serving import readiness
@@ -163,7 +163,7 @@ def _look_at_check(
         if record.event and record.event.dagster_event and record.status.value != "PLANNED"
     ]
     runs = instance.get_runs(dg.RunsFilter(run_ids=[run_id for _, run_id, _ in evaluations])) if evaluations else ()
-    years = {run.run_id: _years_of(run) for run in runs}
+    years = {run.run_id: years_of_run(run.tags) for run in runs}
     for timestamp, run_id, evaluation in sorted(evaluations, key=lambda one: one[0]):
         found = _problems_of(evaluation, years.get(run_id, ()), timestamp, run_id, environment)
         about = {_name_of(key, year) for year in years.get(run_id) or (None,)}
@@ -271,7 +271,7 @@ def _failures_of(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float)
             command=_again(run),
             run_id=run.run_id,
         )
-        for year in _years_of(run) or (None,)
+        for year in years_of_run(run.tags) or (None,)
     ]
 
 
@@ -287,7 +287,7 @@ def _mended(instance: dg.DagsterInstance, failures: Collection[Problem]) -> set[
             dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS], updated_after=first), limit=_MOST_RUNS
         )
         for record in succeeded:
-            years = _years_of(record.dagster_run) or (None,)
+            years = years_of_run(record.dagster_run.tags) or (None,)
             ended = datetime.fromtimestamp(record.end_time or 0, UTC)
             mended |= {f.name for f in of_job if f.year in years and ended >= datetime.fromisoformat(f.since)}
     return mended
@@ -319,12 +319,6 @@ def _again(run: dg.DagsterRun) -> str:
     if years and not partition:
         partition = f" --partition-range {'...'.join(years[name] for name in RANGE_TAGS)}"
     return f"dagster asset materialize -m deputies_lake.definitions --select {','.join(keys)}{partition}"
-
-
-def _years_of(run: dg.DagsterRun) -> Sequence[int]:
-    """The quota years a run is about; none where it is about no year."""
-    first, last = (run.tags.get(name, run.tags.get(PARTITION_TAG, "")) for name in RANGE_TAGS)
-    return range(int(first), int(last) + 1) if first.isdigit() and last.isdigit() else ()
 
 
 def _job_of(run: dg.DagsterRun) -> str:

@@ -4,14 +4,31 @@ import contextlib
 import threading
 from typing import Any
 
+import dagster as dg
 from dagster_pyspark import LazyPySparkResource
+from pydantic import Field
 from pyspark.sql import SparkSession
 
+from deputies_lake.environments import Settings
 from deputies_lake.java import provide_class_archive, provide_java, started_by_spark
+from deputies_lake.partitions import years_of_run
 
 
 class SparkResource(LazyPySparkResource):
-    """dagster-pyspark's lazy session, with a Java runtime found for it where the machine has none."""
+    """dagster-pyspark's lazy session, with a Java runtime found for it where the machine has none.
+
+    `of_one_year` is added to `spark_config` in a run of a single year.
+    """
+
+    of_one_year: dict[str, str] = Field(default={})
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SparkResource":
+        return cls(spark_config=dict(settings.spark), of_one_year=dict(settings.spark_of_one_year))
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        if context.run and len(years_of_run(context.run.tags)) == 1:
+            self.spark_config.update(self.of_one_year)
 
     @property
     def spark_session(self) -> Any:
