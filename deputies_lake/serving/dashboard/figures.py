@@ -12,7 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import duckdb
-from duckdb.func import FunctionNullHandling
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import YEAR
@@ -102,8 +103,14 @@ def _opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
     with auditor() as connection:
         for table in MARTS:
             lake.view(connection, table, name=table.name)
+        # In batches: called row by row, DuckDB looks for pandas anew at each row.
         connection.create_function(
-            "house_link", link, ["VARCHAR"], "VARCHAR", null_handling=FunctionNullHandling.SPECIAL
+            "house_link",
+            lambda urls: pa.array(map(link, urls.to_pylist()), pa.string()),
+            ["VARCHAR"],
+            "VARCHAR",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
         )
         for name, query in _NAMES.items():
             connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
