@@ -41,7 +41,19 @@ DATES: Final = """
 """
 
 DEPUTIES: Final = """
-    SELECT key('deputy', deputy_id) AS deputy_key, * FROM (
+    SELECT
+        key('deputy', deputy_id) AS deputy_key,
+        * EXCLUDE (party_label),
+        coalesce(
+            if(
+                payer_kind = 'leadership',
+                $labels[list_position($names, regexp_replace(upper(deputy_name), $office_of, ''))],
+                NULL
+            ),
+            party_label
+        ) AS party_label,
+        NULL::VARCHAR AS deputy_register_id
+    FROM (
         SELECT
             deputy_id,
             arg_max(deputy_name, (year, deputy_name)) AS deputy_name,
@@ -114,12 +126,15 @@ SUPPLIERS: Final = """
 CATEGORIES: Final = """
     SELECT key('expense_category', coalesce(expense_category_id, 'label:' || kaggle_label)) AS expense_category_key, *
     FROM (
-        SELECT expense_category_id, name_pt, name_en, group_pt, group_en, label AS kaggle_label, note
+        SELECT
+            expense_category_id, name_pt, name_en, group_pt, group_en, label AS kaggle_label,
+            $labels[list_position($codes, expense_category_id)] AS chamber_label, note
         FROM expense_categories LEFT JOIN labels USING (expense_category_id)
-        UNION ALL SELECT NULL, 'Desconhecida', 'Unknown', 'Desconhecido', 'Unknown', NULL, NULL
+        UNION ALL SELECT NULL, 'Desconhecida', 'Unknown', 'Desconhecido', 'Unknown', NULL, NULL, NULL
         UNION ALL
         SELECT DISTINCT
-            NULL, label, label, 'Sem código', 'Without a code', label, 'Label not in the reference: it loads as itself'
+            NULL, label, label, 'Sem código', 'Without a code', label, NULL,
+            'Label not in the reference: it loads as itself'
         FROM (SELECT expense_category_label AS label FROM staged WHERE expense_category_id IS NULL)
     )
 """
@@ -135,8 +150,10 @@ FACT: Final = """
         key('supplier', supplier_token) AS supplier_key,
         key('expense_category', coalesce(expense_category_id, 'label:' || expense_category_label))
             AS expense_category_key,
+        key('document_type', NULL) AS document_type_key,
         'kaggle_reimbursements' AS source_code,
-        document_amount
+        document_amount,
+        {only_of_the_house}
     FROM staged
 """
 
@@ -254,12 +271,14 @@ def write(connection: duckdb.DuckDBPyConnection, csv: Path, output: Path) -> Non
     connection.read_parquet(f"{output}/stg_kaggle_reimbursements/*/*.parquet", hive_partitioning=True).create_view(
         "staged"
     )
-    copy(FACT, "fct_expenses", by_year)
+    of_the_house = ", ".join(f"NULL::{kind} AS {name}" for name, kind in shared.ONLY_OF_THE_HOUSE.items())
+    copy(FACT.format(only_of_the_house=of_the_house), "fct_expenses", by_year)
     copy(SUPPLIERS, "dim_suppliers")
-    copy(DEPUTIES, "dim_deputies")
+    parties, house = shared.parties_in_names(), shared.house_labels()
+    copy(DEPUTIES, "dim_deputies", names=[*parties], labels=[*parties.values()], office_of=shared.OFFICE_OF)
     copy(PARTIES, "dim_parties")
     copy(STATES, "dim_states")
-    copy(CATEGORIES, "dim_expense_categories")
+    copy(CATEGORIES, "dim_expense_categories", codes=[*house], labels=[*house.values()])
     copy(
         DATES,
         "dim_dates",

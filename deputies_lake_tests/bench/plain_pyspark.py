@@ -6,7 +6,7 @@ copy, rejected rows, line numbers, checks, totals, commits, history. The parties
 Keys are computed as the lake computes them, so its tables can be compared with the lake's value by value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from functools import reduce
@@ -75,13 +75,12 @@ def staging(spark: SparkSession, csv: Path) -> DataFrame:
     equal_rows = Window.partitionBy("year", "_hash").orderBy("_hash")
     keyed = (
         published.withColumn("year", F.substring("receipt_date", 1, 4).cast("int"))
-        .withColumn("_hash", F.xxhash64(*shared.CSV_COLUMNS))
+        .withColumn("_hash", F.xxhash64(*hashed_columns()))
         .withColumn("expense_key", F.xxhash64("_hash", F.row_number().over(equal_rows)))
     )
     state, name, label = F.col("state_code"), F.upper(F.trim("deputy_name")), F.col("receipt_description")
     is_office = name.rlike(shared.OFFICE_NAME) | name.isin(*shared.office_labels())
     day = F.when(F.substring("receipt_date", 5, 1) == "-", F.substring("receipt_date", 1, 10).cast("date"))
-    ids = F.create_map(*map(F.lit, chain.from_iterable(shared.category_ids().items())))
     return with_supplier(keyed).select(
         "year",
         "expense_key",
@@ -92,7 +91,7 @@ def staging(spark: SparkSession, csv: Path) -> DataFrame:
         F.trim("political_party").alias("party_label"),
         F.when(state != "Vazio", state).alias("state_code"),
         label.alias("expense_category_label"),
-        F.element_at(ids, label).alias("expense_category_id"),
+        looked_up(label, shared.category_ids()).alias("expense_category_id"),
         "supplier_id",
         "supplier_id_kind",
         "supplier_token",
@@ -100,6 +99,32 @@ def staging(spark: SparkSession, csv: Path) -> DataFrame:
         F.col("receipt_value").cast("decimal(14,2)").alias("document_amount"),
         F.lit(csv.name).alias("source_file"),
     )
+
+
+def hashed_columns() -> list[Column]:
+    """The published columns as a row's key is made from them: without what may be a person's tax id."""
+    text, name = F.col("receipt_social_security_number"), F.col("establishment_name")
+    is_short = F.length(text).between(1, shared.LONGEST_PERSONAL_ID)
+    columns = {column: F.col(column) for column in shared.CSV_COLUMNS} | {
+        "receipt_social_security_number": F.when(is_short, keyed_hash(text)).otherwise(text),
+        "establishment_name": F.when(redacted(name) != name, keyed_hash(name)).otherwise(name),
+    }
+    return [*columns.values()]
+
+
+def keyed_hash(text: Column) -> Column:
+    inner, outer = map(F.lit, shared.hmac_pads())
+    return F.sha2(F.concat(outer, F.unhex(F.sha2(F.concat(inner, text.cast("binary")), 256))), 256)
+
+
+def redacted(text: Column) -> Column:
+    hidden = F.regexp_replace(text, shared.ELEVEN_DIGITS, "*" * 11)
+    hidden = F.regexp_replace(hidden, shared.PUNCTUATED_CPF, "***.***.***-**")
+    return F.when(text.rlike(f"{shared.ELEVEN_DIGITS}|{shared.PUNCTUATED_CPF}"), hidden).otherwise(text)
+
+
+def looked_up(text: Column, table: Mapping[str, str]) -> Column:
+    return F.element_at(F.create_map(*map(F.lit, chain.from_iterable(table.items()))), text)
 
 
 def with_supplier(rows: DataFrame) -> DataFrame:
@@ -114,8 +139,6 @@ def with_supplier(rows: DataFrame) -> DataFrame:
     is_personal = kind.isin("cpf", "cpf_or_cnpj") | ((kind == "invalid") & (F.length(digits) != 14))
     mask = F.concat(F.lit("***."), F.substring(digits, 4, 3), F.lit("."), F.substring(digits, 7, 3), F.lit("-**"))
     name_alone = F.upper(F.trim(F.regexp_replace("supplier_name", " +", " ")))
-    inner, outer = map(F.lit, shared.hmac_pads())
-    hidden = F.sha2(F.concat(outer, F.unhex(F.sha2(F.concat(inner, digits.cast("binary")), 256))), 256)
     return (
         rows.withColumn("_number", F.when(is_whole, as_float.cast("bigint")))
         .withColumns({"_is_cnpj": checks(number, shared.CNPJ_WEIGHTS), "_is_cpf": is_cpf})
@@ -130,12 +153,11 @@ def with_supplier(rows: DataFrame) -> DataFrame:
             .otherwise("invalid"),
         )
         .withColumn("_digits", F.when(kind != "none", F.coalesce(padded, text)))
-        .withColumn(
-            "supplier_name",
-            F.when(name.rlike("[0-9]{11}"), F.regexp_replace(name, "[0-9]{11}", "*" * 11)).otherwise(name),
-        )
+        .withColumn("supplier_name", redacted(name))
         .withColumn("supplier_id", F.when(is_personal, mask).otherwise(digits))
-        .withColumn("supplier_token", F.when(kind == "none", name_alone).when(is_personal, hidden).otherwise(digits))
+        .withColumn(
+            "supplier_token", F.when(kind == "none", name_alone).when(is_personal, keyed_hash(digits)).otherwise(digits)
+        )
     )
 
 
@@ -157,8 +179,8 @@ def state_key() -> Column:
     return key("state", F.coalesce("state_code", F.when(F.col("is_leadership"), "NONE")))
 
 
-def category_key(label: str) -> Column:
-    return key("expense_category", F.coalesce("expense_category_id", F.concat(F.lit("label:"), F.col(label))))
+def category_key(label: Column) -> Column:
+    return key("expense_category", F.coalesce("expense_category_id", F.concat(F.lit("label:"), label)))
 
 
 def date_key(day: Column) -> Column:
@@ -174,9 +196,11 @@ def fact(staged: DataFrame) -> DataFrame:
         key("party", F.upper("party_label")).alias("party_key"),
         state_key().alias("state_key"),
         key("supplier", F.col("supplier_token")).alias("supplier_key"),
-        category_key("expense_category_label").alias("expense_category_key"),
+        category_key(F.col("expense_category_label")).alias("expense_category_key"),
+        key("document_type", F.lit(None)).alias("document_type_key"),
         F.lit("kaggle_reimbursements").alias("source_code"),
         "document_amount",
+        *(F.lit(None).cast(kind).alias(name) for name, kind in shared.ONLY_OF_THE_HOUSE.items()),
     )
 
 
@@ -199,7 +223,13 @@ def deputies(staged: DataFrame) -> DataFrame:
     )
     unknown = "'UNKNOWN', 'Desconhecido / Unknown', 'unknown', 'UNKNOWN', string(null), int(null), int(null)"
     everyone = found.union(staged.sparkSession.sql(f"SELECT {unknown}"))
-    return everyone.select(key("deputy", F.col("deputy_id")).alias("deputy_key"), "*")
+    in_name = looked_up(F.regexp_replace(F.upper("deputy_name"), shared.OFFICE_OF, ""), shared.parties_in_names())
+    party = F.coalesce(F.when(F.col("payer_kind") == "leadership", in_name), "party_label")
+    return everyone.withColumn("party_label", party).select(
+        key("deputy", F.col("deputy_id")).alias("deputy_key"),
+        "*",
+        F.lit(None).cast("string").alias("deputy_register_id"),
+    )
 
 
 def parties(staged: DataFrame) -> DataFrame:
@@ -242,12 +272,15 @@ def states(staged: DataFrame) -> DataFrame:
 def expense_categories(staged: DataFrame) -> DataFrame:
     spark = staged.sparkSession
     labels = reference(spark, "expense_category_labels").where("source_code = 'kaggle_reimbursements'")
-    columns = ("expense_category_id", "name_pt", "name_en", "group_pt", "group_en", "kaggle_label", "note")
+    names = ("expense_category_id", "name_pt", "name_en", "group_pt", "group_en")
+    columns = (*names, "kaggle_label", "chamber_label", "note")
+    of_house = looked_up(F.col("expense_category_id"), shared.house_labels()).alias("chamber_label")
     known = reference(spark, "expense_categories").join(
         F.broadcast(labels.withColumnRenamed("label", "kaggle_label")), on="expense_category_id", how="left"
     )
     unknown = spark.sql(
-        "SELECT string(null), 'Desconhecida', 'Unknown', 'Desconhecido', 'Unknown', string(null), string(null)"
+        "SELECT string(null), 'Desconhecida', 'Unknown', 'Desconhecido', 'Unknown', "
+        "string(null), string(null), string(null)"
     )
     label = F.col("expense_category_label")
     found = staged.where("expense_category_id IS NULL").select(label).distinct()
@@ -258,13 +291,14 @@ def expense_categories(staged: DataFrame) -> DataFrame:
         F.lit("Sem código"),
         F.lit("Without a code"),
         label,
+        F.lit(None).cast("string"),
         F.lit("Label not in the reference: it loads as itself"),
     )
     return (
-        known.select(*columns)
+        known.select(*names, "kaggle_label", of_house, "note")
         .union(unknown)
         .union(unmapped)
-        .select(category_key("kaggle_label").alias("expense_category_key"), *columns)
+        .select(category_key(F.col("kaggle_label")).alias("expense_category_key"), *columns)
     )
 
 

@@ -23,6 +23,28 @@ FIRST_DAY: Final = "2007-01-01"
 
 OFFICE_NAME: Final = r"^(LIDERAN[CÇ]A|LID[.]|LIDM|REPRESENTA[CÇ][AÃ]O)"
 
+OFFICE_OF: Final = r"^(LIDERAN[CÇ]A|REPRESENTA[CÇ][AÃ]O) D[AEO] "
+
+LONGEST_PERSONAL_ID: Final = len("123.456.789-00")
+
+ELEVEN_DIGITS: Final = "[0-9]{11}"
+PUNCTUATED_CPF: Final = r"(?<![0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}(?![0-9])"
+"""What is or may be a person's tax id within a text."""
+
+ONLY_OF_THE_HOUSE: Final = {
+    "competence_year": "int",
+    "competence_month": "int",
+    "document_id": "string",
+    "document_number": "string",
+    "instalment": "int",
+    "trip": "string",
+    "receipt_url": "string",
+    "deduction_amount": "decimal(14,2)",
+    "net_amount": "decimal(14,2)",
+    "returned_amount": "decimal(14,2)",
+}
+"""Columns of the fact, with their types, that are null in what comes from Kaggle's file."""
+
 CSV_COLUMNS: Final = (
     "bugged_date",
     "receipt_date",
@@ -96,6 +118,19 @@ def category_ids() -> dict[str, str]:
     """The House's code of each category label of Kaggle's file."""
     labels = reference_rows("expense_category_labels")
     return {r["label"]: r["expense_category_id"] for r in labels if r["source_code"] == "kaggle_reimbursements"}
+
+
+def house_labels() -> dict[str, str]:
+    """The House's latest label of each of its codes."""
+    labels = reference_rows("expense_category_labels")
+    return {r["expense_category_id"]: r["label"] for r in labels if r["source_code"] == "chamber_expenses"}
+
+
+def parties_in_names() -> dict[str, str]:
+    """A party's label by what an office's name calls it: one of its labels, or the party in full."""
+    parties = reference_rows("parties")
+    labels = {row["party_label"].upper(): row["party_label"] for row in (*parties, *reference_rows("party_events"))}
+    return labels | {row["party_name_pt"].upper(): row["party_label"] for row in parties}
 
 
 def office_labels() -> list[str]:
