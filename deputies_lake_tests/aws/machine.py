@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deputies_lake_tests.as_typed import COMPILED_IN_HASTE
 from deputies_lake_tests.aws.sandbox import require_sandbox
 
 # EMR 7.11 to 7.14 run Spark 3.5.6 on Java 17.
@@ -104,9 +105,11 @@ class Machine:
             "retry.limit": "2",
             "connection.establish.timeout": "5000",
         }
+        # A step here is over before the JVM's second compiler would pay.
+        options = f"-Djava.io.tmpdir={temporary} -XX:-UsePerfData {COMPILED_IN_HASTE} {java_options}"
         return {
             "spark.driver.extraClassPath": ":".join(str(self.directory / "jars" / jar) for jar in _JARS),
-            "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={temporary} -XX:-UsePerfData {java_options}".strip(),
+            "spark.driver.extraJavaOptions": options.strip(),
             "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
             **{f"spark.hadoop.fs.s3a.{name}": value for name, value in s3a.items()},
             "spark.ui.enabled": "false",

@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from deputies_lake.java import provide_java
-from deputies_lake_tests.bench import inputs, measure, refresh, report, verify
+from deputies_lake_tests.bench import arrivals, inputs, measure, refresh, report, verify
 from deputies_lake_tests.bench.contenders import ALL, LAKE, Contender
 
 _SECONDS_BETWEEN_LINES: Final = 30
@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument("--year-rows", type=int, default=230_000, help="rows of a restated year (default %(default)s)")
     parser.add_argument("--memory", action="store_true", help="also: the lake's memory for files of two sizes")
     parser.add_argument("--memory-rows", type=int, nargs=2, default=(1_000_000, 10_000_000), metavar="N")
+    parser.add_argument(
+        "--arrivals", type=int, metavar="FILES", help="also: how long files take, one arriving a minute"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="write the page to this file too")
     given = parser.parse_args()
     provide_java()
@@ -40,6 +43,9 @@ def main() -> None:
         sections.append(restate(given.year_rows, given.rounds))
     if given.memory:
         sections += ["## The lake's memory", report.memory({rows: run_alone(rows) for rows in given.memory_rows})]
+    if given.arrivals:
+        with _fresh_directory() as directory:
+            sections.append(arrivals.section(directory, given.year_rows, given.arrivals))
     page = "\n\n".join([*sections, "## Measured on", report.surroundings()])
     click.echo(page)
     if given.write:

@@ -1,13 +1,10 @@
-"""How long a file of the current year takes to reach readers, when a new one arrives every minute at a laptop's daemon:
-`python -m deputies_lake_tests.bench.arrivals`.
+"""How long a file of the current year takes to reach readers, when a new one arrives every minute at a laptop's daemon.
 
 A file is with the readers when the dashboard was made after a fact that holds it, or a later one, was published. Files
 that arrive while a run is at work are taken in together by the next.
 """
 
-import argparse
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,21 +17,21 @@ from deputies_lake.sample.chamber import write_chamber_files
 from deputies_lake.sample.restatements import Restatement
 from deputies_lake.star import fct_expenses
 from deputies_lake_tests.automation.daemon import Platform
+from deputies_lake_tests.bench.report import table
 
 YEAR: Final = datetime.now(UTC).year
 SECONDS_BETWEEN: Final = 60
 ADDED: Final = 100
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__)
-    parser.add_argument("--rows", type=int, default=230_000, help="rows of the year (default %(default)s)")
-    parser.add_argument("--files", type=int, default=5, help="versions of it, a minute apart (default %(default)s)")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        seconds, runs = arrivals(Path(folder), given.rows, given.files)
-    told = ", ".join(f"{one:.0f}" for one in seconds)
-    click.echo(f"{given.files} files of {given.rows:,} rows, one a minute, in {runs} runs; seconds of each: {told}")
+def section(folder: Path, rows: int, files: int) -> str:
+    """What `arrivals` found, for the page."""
+    seconds, runs = arrivals(folder, rows, files)
+    told = [[str(number), f"{one:.0f}"] for number, one in enumerate(seconds, start=1)]
+    return (
+        f"## A file a minute\n\n{files} files of the current year, {rows:,} rows each, {SECONDS_BETWEEN} s apart, "
+        f"where `dagster dev` runs: {runs} runs. From the file to the dashboard:\n\n{table(['file', 's'], told)}"
+    )
 
 
 def arrivals(folder: Path, rows: int, files: int) -> tuple[Sequence[float], int]:
@@ -84,7 +81,3 @@ def _rows_shown(platform: Platform) -> int:
     made = datetime.fromtimestamp(dashboard.stat().st_mtime, UTC)
     rows = dict(platform.lake.overview())[fct_expenses.TABLE.identifier]
     return rows if made > max(platform.lake.snapshots(fct_expenses.TABLE)) else 0
-
-
-if __name__ == "__main__":
-    main()

@@ -78,13 +78,15 @@ def surroundings() -> str:
     memory_kib = re.search(r"^MemTotal: +([0-9]+)", Path("/proc/meminfo").read_text(), re.MULTILINE)
     gibibytes = int(memory_kib[1]) / 2**20 if memory_kib else 0
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
-    spark, plain = load_settings(Environment.LOCAL.value, {}).spark, plain_pyspark.SETTINGS
+    lake, plain = load_settings(Environment.LOCAL.value, {}), plain_pyspark.SETTINGS
+    options = _collector(lake.spark["spark.driver.extraJavaOptions"])
+    of_one_year = _collector(lake.spark_of_one_year["spark.driver.extraJavaOptions"]).removeprefix(options).strip()
     facts = {
         "Machine": f"{model[1] if model else platform.machine()}, {len(os.sched_getaffinity(0))} cores, "
         f"{gibibytes:.0f} GiB, {platform.system()}; "
         f"load average {os.getloadavg()[0]:.1f} at the end",
         "Versions": f"Python {platform.python_version()}, {versions}, {_java_version()}",
-        "Java": f"the lake -Xmx{spark['spark.driver.memory']} {_collector(spark['spark.driver.extraJavaOptions'])}; "
+        "Java": f"the lake -Xmx{lake.spark['spark.driver.memory']} {options}, in a run of one year {of_one_year}; "
         f"plain PySpark -Xmx{plain['spark.driver.memory']} {plain['spark.driver.extraJavaOptions']}; "
         f"predecessor -Xmx{predecessor.SETTINGS['spark.driver.memory']}; "
         f"DuckDB has no Java, its memory_limit is {duckdb_peer.MEMORY_LIMIT}",
