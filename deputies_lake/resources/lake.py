@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import dagster as dg
 import duckdb
@@ -27,8 +26,6 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.environments import Settings
 from deputies_lake.resources import iceberg
-
-_T = TypeVar("_T")
 
 PREVIEW_ROWS: Final = 8
 
@@ -54,25 +51,13 @@ class MissingTableError(Exception):
         )
 
 
-def once(make: Callable[[], _T]) -> Callable[[], _T]:
-    """Has `make` called by whoever comes first; those who come meanwhile wait for what it makes."""
-    made, lock = cache(make), Lock()
-
-    def get() -> _T:
-        with lock:
-            return made()
-
-    return get
-
-
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """A table about to be written: its rows, the years they replace, and what they must add up to.
 
     `rows` is asked for when the table's version is known: what others publish to it after the rows' input was read is
-    a conflict; those of drafts written together are asked for at the same time, so what they share is made by a `once`.
-    `expected` is asked for after writing, when what Spark counted on the way is known. `data_version`, and `versions`
-    year by year, name what the rows are made from.
+    a conflict. `expected` is asked for after writing, when what Spark counted on the way is known. `data_version`, and
+    `versions` year by year, name what the rows are made from.
     """
 
     contract: Table
@@ -254,23 +239,26 @@ class Lake:
 
         Raises `AuditFailedError` with every finding.
         """
-        # All of them first: what one draft reads, another may use, and no table may be younger than what was read.
         tables = [self.table(draft.contract) for draft in drafts]
+        # Only now: what one draft reads, another may use, and no table may be younger than what was read. One after the
+        # other: of several connections to a local catalog, one that reads can keep another from committing.
+        rows = [draft.rows() for draft in drafts]
         # Small tables spend their time planning, not computing: together they keep the cores busy.
         with ThreadPoolExecutor(len(drafts)) as pool:
-            staged = list(pool.map(partial(self._stage, run_id), drafts, tables))
+            staged = list(pool.map(partial(self._stage, run_id), drafts, tables, rows))
         return self.publish(staged, run_id)
 
     def stage(self, draft: Draft, run_id: str) -> Staged:
         """Have Spark write a draft under a fresh prefix."""
-        return self._stage(run_id, draft, self.table(draft.contract))
+        table = self.table(draft.contract)
+        return self._stage(run_id, draft, table, draft.rows())
 
-    def _stage(self, run_id: str, draft: Draft, table: IcebergTable) -> Staged:
+    def _stage(self, run_id: str, draft: Draft, table: IcebergTable, transformed: DataFrame) -> Staged:
         contract = draft.contract
         prefix = iceberg.new_prefix(table, run_id)
         counted = Observation()
         # Stamped with field ids last: any later projection would drop them.
-        rows = iceberg.project(draft.rows(), table).observe(counted, F.count(F.lit(1)).alias("rows"))
+        rows = iceberg.project(transformed, table).observe(counted, F.count(F.lit(1)).alias("rows"))
         if contract.partitioned:
             # The copy becomes the directory's name and leaves the file; the year itself must stay in the file.
             writer = rows.withColumn("_year", F.col(YEAR)).write.partitionBy("_year")

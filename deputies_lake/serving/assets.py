@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -34,7 +34,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import file_versions, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, once
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.serving import (
@@ -163,7 +163,7 @@ def _write(
     years = list(versions)
     kept = ExitStack()
 
-    @once
+    @cache
     def star() -> Star:
         names = {table: lake.read(spark, table) for table in _NAMES}
         fact = lake.read(spark, _FACT, years)

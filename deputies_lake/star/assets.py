@@ -7,7 +7,7 @@ it holds has its member.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ from deputies_lake.partitions import reimbursement_years
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years, once
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import stg_kaggle_refunds
@@ -162,7 +162,7 @@ def _write_dimensions(
     """Those named, each with the version of what it is made from."""
     kept = ExitStack()
 
-    @once
+    @cache
     def inputs() -> _Inputs:
         expenses = _expenses(lake, spark)
         shared = payers(expenses).cache()
