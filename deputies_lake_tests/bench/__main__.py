@@ -66,7 +66,7 @@ def compare(rows: int, rounds: int) -> Sequence[str]:
             found.append(usages)
             lake_runs.append((usages[LAKE.name], report.seconds_of_steps(_log(directory, LAKE).read_text())))
     return [
-        f"{rows:,} rows, {rounds} rounds in turns. Medians; ratios within a round: median (min to max).",
+        f"{rows:,} rows; rounds in turns: {rounds}. Medians; ratios within a round: median (min to max).",
         report.comparison(found),
         report.steps(lake_runs),
     ]

@@ -69,7 +69,7 @@ def section(rows: int, rounds: Sequence[Round]) -> str:
     rest = [r.lake.wall_seconds - sum(r.steps.values()) for r in rounds]
     ratio = spread([r.lake.wall_seconds / r.duckdb.wall_seconds for r in rounds])
     text = (
-        f"{rows:,} rows, {len(rounds)} versions in turns, each a cold process. The lake archives, compares the file, "
+        f"{rows:,} rows, versions in turns: {len(rounds)}, each a cold process. The lake archives, compares the file, "
         "replaces the year in every layer, builds the dimensions of all years, audits, commits and makes what people "
         f"open; DuckDB types the rows and makes the fact's. The lake takes {ratio} times as long."
     )
