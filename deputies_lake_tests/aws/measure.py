@@ -157,7 +157,7 @@ def page(rows: int, rounds: int) -> str:
             table(["", "s"], overhead),
             "",
             f"- Machine: {len(os.sched_getaffinity(0))} cores, load average {os.getloadavg()[0]:.1f} at the end",
-            f"- {rounds} rounds, median (min to max), the two ways of a step in turns",
+            f"- The two ways of a step in turns, rounds: {rounds}; median (min to max)",
             f"- Date: {datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC",
             "- Command: `make aws-bench`",
             "",

@@ -12,6 +12,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import ValidationError
 from pyiceberg.table import DataScan, FileScanTask, Table
 from pyiceberg.table.statistics import StatisticsFile
+from pyiceberg.table.update import update_table_metadata
 
 from deputies_lake import contracts
 from deputies_lake.contracts import Column
@@ -57,6 +58,14 @@ def test_a_table_that_fits_its_contract_is_left_alone(catalog: Catalog, table: T
     before = files_below(root)
     assert iceberg.ensure_table(catalog, EXPENSES).metadata_location == table.metadata_location
     assert files_below(root) == before
+
+
+def test_a_commit_copies_the_metadata_only_when_it_changed(table: Table) -> None:
+    publish(table, {2019: 1})
+    with mock.patch("pyiceberg.table.update_table_metadata", wraps=update_table_metadata) as copied:
+        publish(table.refresh(), {2019: 2})
+    # Each copy holds all versions there are. PyIceberg alone makes 25.
+    assert copied.call_count <= 5
 
 
 def test_a_table_follows_its_contract_and_loses_nothing(catalog: Catalog, table: Table) -> None:

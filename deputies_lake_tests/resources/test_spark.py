@@ -8,8 +8,7 @@ import pytest
 from deputies_lake.environments import load_settings
 from deputies_lake.partitions import PARTITION_TAG, range_tags
 from deputies_lake.resources.spark import SparkResource
-
-QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
+from deputies_lake_tests.as_typed import COMPILED_IN_HASTE
 
 
 class Asked:
@@ -33,18 +32,18 @@ class Asked:
 
 @pytest.mark.parametrize("tags", [range_tags(2026, 2026), {PARTITION_TAG: "2026"}])
 def test_a_run_of_a_year_compiles_quickly(tags: Mapping[str, str]) -> None:
-    assert QUICK_COMPILER in Asked().options(tags)
+    assert COMPILED_IN_HASTE in Asked().options(tags)
 
 
 @pytest.mark.parametrize("tags", [{}, range_tags(2025, 2026), range_tags(2008, 2026)])
 def test_a_run_of_more_than_a_year_compiles_well(tags: Mapping[str, str]) -> None:
-    assert QUICK_COMPILER not in Asked().options(tags)
+    assert COMPILED_IN_HASTE not in Asked().options(tags)
 
 
 def test_a_run_of_a_year_keeps_all_other_options() -> None:
     asked = Asked()
     of_all, of_one = asked.options({}), asked.options(range_tags(2026, 2026))
-    assert of_one == f"{of_all} {QUICK_COMPILER}"
+    assert of_one == f"{of_all} {COMPILED_IN_HASTE}"
     assert asked.options({}) == of_all
 
 
