@@ -16,7 +16,7 @@ from deputies_lake.emr.artifact import code_id
 from deputies_lake.environments import SettingsError
 from deputies_lake.raw.published_csv import RawFileError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import MissingTableError, Published
+from deputies_lake.resources.lake import MissingTableError, OutdatedTableError, Published
 
 OWNER: Final = "team:data-platform"
 
@@ -109,7 +109,7 @@ def publish(
             for finding in error.findings.get(contract.name, ()) if selected(context, contract) else ():
                 yield _check_result(contract, finding)
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (RawFileError, MissingTableError, SettingsError) as error:
+    except (RawFileError, MissingTableError, OutdatedTableError, SettingsError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except ConcurrentCommitError as error:
         context.log.warning(str(error))

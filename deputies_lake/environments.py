@@ -246,6 +246,8 @@ _LOCAL_SPARK: Final[Mapping[str, str]] = {
     "spark.sql.shuffle.partitions": "4",
     # Pieces of a table small enough that no core waits long for the other's last one.
     "spark.sql.files.maxPartitionBytes": "16m",
+    # Rows of several years in one task go to as many files at once, instead of being sorted by year first.
+    "spark.sql.maxConcurrentOutputFileWriters": "16",
     # Above 32 files Spark starts a job to list them, which takes longer than listing them.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
     "spark.driver.extraJavaOptions": _LOCAL_JAVA,

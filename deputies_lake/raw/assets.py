@@ -149,7 +149,7 @@ def _write(
             return [lake.verify(contract)]
         return lake.publish([lake.nothing(contract)], context.run.run_id)
     sha256 = zone.sha256(landed)
-    if lake.exists(contract) and lake.data_version(contract) == sha256:
+    if lake.exists(contract) and lake.data_version(contract) == sha256 and not lake.lacks_columns(contract):
         context.log.info(f"{landed.path} has the bytes that are published already; nothing to do")
         return [lake.verify(contract)]
     _, staged = ingestion.stage_file(

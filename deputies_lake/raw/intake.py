@@ -7,6 +7,7 @@ version that it has, and the others go on. Every decision is kept in raw.file_ve
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from deputies_lake.checks.audit import AuditFailedError, Finding, Sums
@@ -103,15 +104,8 @@ class Intake:
             return None
         sha256 = self.zone.sha256(landed)
         decided = last["decision"] if last and last["sha256"] == sha256 else None
-        if sha256 == standing:
-            report(f"{landed.name}: its bytes are published already")
-            # A run that was killed between its two publications left a version without its row.
-            known = decided in {file_versions.PUBLISHED, file_versions.ACCEPTED}
-            return _Decision(year=year, row=None if known else file_versions.row(self._manifest(sha256), year))
-        if last and decided == file_versions.BLOCKED and not self.archive.acceptance(source, sha256):
-            report(f"{landed.name}: was refused before and has not changed")
-            return _Decision(year=year, faults=last["faults"])
-        manifest, staged = ingestion.stage_file(
+        stage = partial(
+            ingestion.stage_file,
             self.lake,
             self.zone,
             self.archive,
@@ -122,6 +116,19 @@ class Intake:
             run_id=run_id,
             report=report,
         )
+        if sha256 == standing:
+            # A run that was killed between its two publications left a version without its row.
+            known = decided in {file_versions.PUBLISHED, file_versions.ACCEPTED}
+            row = None if known else file_versions.row(self._manifest(sha256), year)
+            if not self.lake.lacks_columns(self.contract, [year]):
+                report(f"{landed.name}: its bytes are published already")
+                return _Decision(year=year, row=row)
+            report(f"{landed.name}: is read again, for the columns that its table has got since")
+            return _Decision(year=year, row=row, staged=stage()[1])
+        if last and decided == file_versions.BLOCKED and not self.archive.acceptance(source, sha256):
+            report(f"{landed.name}: was refused before and has not changed")
+            return _Decision(year=year, faults=last["faults"])
+        manifest, staged = stage()
         return self._judge(year, standing, manifest, staged, report)
 
     def _judge(self, year: int, standing: str | None, manifest: Manifest, staged: Staged, report: Report) -> _Decision:

@@ -1,4 +1,4 @@
-"""Columns that every raw table shares: where a line stood, and why it could not be split.
+"""Columns that every raw table shares: where a line stood, which of equal ones it is, and why it could not be split.
 
 Columns of one file belong in the file named after its table.
 """
@@ -6,6 +6,7 @@ Columns of one file belong in the file named after its table.
 from typing import Final
 
 from deputies_lake.contracts import YEAR, Column
+from deputies_lake.raw.equal_lines import OCCURRENCE
 
 LINE_COLUMNS: Final = (
     Column(
@@ -17,6 +18,13 @@ LINE_COLUMNS: Final = (
     ),
     Column(
         name="source_line", type="bigint", pt="linha no arquivo", en="line in the file; the header is 1", example="2"
+    ),
+    Column(
+        name=OCCURRENCE,
+        type="int",
+        pt="qual das linhas iguais do arquivo é esta, contadas de cima: 1 na maioria",
+        en="which of the file's equal lines this is, counted from the top: 1 for most",
+        example="1",
     ),
     Column(
         name="unreadable_text",

@@ -469,6 +469,14 @@ def data_files(table: Table, years: Collection[int] | None = None, snapshot_id: 
     return sorted(task.file.file_path for task in tasks)
 
 
+def lacks_columns(table: Table, contract: contracts.Table, years: Collection[int] | None = None) -> bool:
+    """Whether a file of these years is from before one of the contract's columns was added: it reads as null there."""
+    ids = {field.name: field.field_id for field in table.schema().fields}
+    wanted = [ids.get(name) for name in contract.column_names]
+    tasks = table.scan(row_filter=_rows_of(table, years)).plan_files()
+    return any(field_id not in (task.file.value_counts or {}) for task in tasks for field_id in wanted)
+
+
 def years(table: Table) -> list[int]:
     """The years of which the current snapshot has rows.
 

@@ -51,6 +51,17 @@ class MissingTableError(Exception):
         )
 
 
+class OutdatedTableError(Exception):
+    """A table's rows lack columns that they are read for: an earlier version of this code published them."""
+
+    def __init__(self, contract: Table) -> None:
+        super().__init__(
+            f"{contract.identifier} was published by an earlier version of deputies_lake, which knew fewer columns. "
+            "With its file in the landing zone, materialize it again: "
+            f"dagster asset materialize --select {contract.layer}/{contract.name} -m deputies_lake.definitions"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """A table about to be written: its rows, the years they replace, and what they must add up to.
@@ -118,6 +129,10 @@ class Lake:
             return iceberg.load_table(self._catalog, contract.layer, contract.name).current_snapshot() is not None
         except NoSuchTableError:
             return False
+
+    def lacks_columns(self, contract: Table, years: Years = None) -> bool:
+        """Whether an earlier version of this code, which knew fewer columns, published rows of these years."""
+        return self.exists(contract) and iceberg.lacks_columns(self._published(contract), contract, years)
 
     def data_version(self, contract: Table) -> str | None:
         """The `Staged.data_version` of the published version. Raises `MissingTableError`."""

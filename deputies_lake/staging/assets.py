@@ -21,7 +21,16 @@ from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import chamber_expenses, ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years
+from deputies_lake.resources.lake import (
+    Draft,
+    Lake,
+    LakeResource,
+    MissingTableError,
+    OutdatedTableError,
+    Published,
+    Staged,
+    Years,
+)
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
@@ -201,6 +210,8 @@ class _Sources:
         return Judged.of_yearly_files(rows, source, manifests, stg_chamber_expenses.PERSONAL)
 
     def _rows(self, contract: Table) -> DataFrame:
+        if self.lake.lacks_columns(contract, self.years):
+            raise OutdatedTableError(contract)
         return self.lake.read(self.session(), contract, self.years)
 
 

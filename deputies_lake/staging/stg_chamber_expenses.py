@@ -17,7 +17,7 @@ from deputies_lake.raw.chamber_expenses import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
-from deputies_lake.staging.row_keys import with_row_key
+from deputies_lake.staging.row_keys import row_key
 from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "chamber_expenses"
@@ -277,16 +277,12 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.chamber_expenses that `judge` found readable, and their `source_file`, typed."""
     hidden = (*PERSONAL, *_REDACTED)
     told = (F.col(name) for name in CSV.columns if name not in hidden)
-    # A bare hash of the row would tell a masked CPF to whoever tries out its five hidden digits.
-    keyed = with_row_key(
-        readable,
-        "expense_key",
-        [YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden)), cpf_key)],
-        # Files of the first years have only the second number of a deputy.
-        near=(YEAR, "nuDeputadoId", "ideCadastro"),
-    )
+    # A bare hash of the row would tell a masked CPF to whoever tries out its five hidden digits. Blanks count: raw
+    # numbers equal lines to the letter.
+    kept = {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
+    key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept), cpf_key)])
     supplied = tax_ids.with_punctuated_supplier(
-        keyed, id_text=F.col("txtCNPJCPF"), name=F.col("txtFornecedor"), cpf_key=cpf_key
+        readable, id_text=F.col("txtCNPJCPF"), name=F.col("txtFornecedor"), cpf_key=cpf_key
     )
     name, register_id = F.trim("txNomeParlamentar"), _id("ideCadastro")
     state = F.when(F.trim("sgUF").rlike("^[A-Z]{2}$") & (F.trim("sgUF") != "NA"), F.trim("sgUF"))
@@ -297,7 +293,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     document, deduction, net = (readable_amount(F.col(c)) for c in ("vlrDocumento", "vlrGlosa", "vlrLiquido"))
     return supplied.select(
         YEAR,
-        "expense_key",
+        key.alias("expense_key"),
         F.when(is_possible, issued).alias("receipt_date"),
         ((F.trim("datEmissao") != "") & ~F.coalesce(is_possible, F.lit(False))).alias("is_date_impossible"),
         F.coalesce(

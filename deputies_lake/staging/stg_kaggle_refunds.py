@@ -15,7 +15,7 @@ from deputies_lake.raw.kaggle_refunds import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
-from deputies_lake.staging.row_keys import with_row_key
+from deputies_lake.staging.row_keys import row_key
 from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "kaggle_refunds"
@@ -180,17 +180,16 @@ def judge(raw: DataFrame) -> DataFrame:
 def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_refunds that `judge` found readable, and their `source_file`, typed."""
     columns = tax_ids.in_row_key(CSV.columns, "company_id", "company_name", cpf_key)
-    keyed = with_row_key(readable, "refund_key", columns, near=("deputy_name",))
     id_text = F.col("company_id")
     supplied = tax_ids.with_supplier(
-        tax_ids.with_repaired_number(keyed, id_text), id_text=id_text, name=F.col("company_name"), cpf_key=cpf_key
+        tax_ids.with_repaired_number(readable, id_text), id_text=id_text, name=F.col("company_name"), cpf_key=cpf_key
     )
     name, state = F.trim("deputy_name"), F.trim("deputy_state")
     has_state = state.rlike("^[A-Z]{2}$") & (state != "NA")
     ideologies = [_text(f"party_ideology{n}") for n in range(1, 5)]
     return supplied.select(
         YEAR,
-        "refund_key",
+        row_key(columns).alias("refund_key"),
         date_of(F.col("refund_date")).alias("receipt_date"),
         name.alias("deputy_name"),
         is_leadership(name, has_state).alias("is_leadership"),

@@ -14,7 +14,7 @@ from deputies_lake.raw.kaggle_reimbursements import CSV
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
-from deputies_lake.staging.row_keys import with_row_key
+from deputies_lake.staging.row_keys import row_key
 from deputies_lake.staging.texts import date_of, is_digits, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "kaggle_reimbursements"
@@ -124,13 +124,12 @@ def judge(raw: DataFrame) -> DataFrame:
 def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_reimbursements that `judge` found readable, and their `source_file`, typed."""
     columns = tax_ids.in_row_key(CSV.columns, "receipt_social_security_number", "establishment_name", cpf_key)
-    keyed = with_row_key(readable, "expense_key", columns, near=(YEAR, "deputy_id"))
     id_text, state = F.col("receipt_social_security_number"), F.col("state_code")
     return tax_ids.with_supplier(
-        tax_ids.with_number(keyed, id_text), id_text=id_text, name=F.col("establishment_name"), cpf_key=cpf_key
+        tax_ids.with_number(readable, id_text), id_text=id_text, name=F.col("establishment_name"), cpf_key=cpf_key
     ).select(
         YEAR,
-        "expense_key",
+        row_key(columns).alias("expense_key"),
         F.when(F.col("bugged_date") == "0", date_of(F.col("receipt_date"))).alias("receipt_date"),
         "deputy_id",
         F.trim("deputy_name").alias("deputy_name"),

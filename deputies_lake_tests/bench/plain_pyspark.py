@@ -34,6 +34,7 @@ SETTINGS: Final[dict[str, bool | float | int | str | None]] = {
     "spark.sql.adaptive.enabled": "true",
     # More and smaller pieces of the file than the default 128m, or one core waits for the other's last piece.
     "spark.sql.files.maxPartitionBytes": "32m",
+    "spark.sql.maxConcurrentOutputFileWriters": "16",
     "spark.sql.parquet.compression.codec": "zstd",
 }
 

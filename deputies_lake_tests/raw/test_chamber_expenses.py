@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from deputies_lake.raw import chamber_expenses, zipped
+from deputies_lake.raw.equal_lines import EqualLines
 from deputies_lake.raw.published_csv import RawFileError, read_blocks, readable_amounts
 
 CSV: Final = chamber_expenses.CSV.of_year(2022)
@@ -71,8 +72,10 @@ def test_each_layout_gives_the_same_row(width: int, quoted: bool, mark: bool) ->
 
 
 def test_a_row_has_the_columns_of_its_contract() -> None:
-    row = read(written(LAYOUTS[32], quoted=True, mark=True))[0]
-    assert tuple(row) == chamber_expenses.TABLE.column_names
+    content = written(LAYOUTS[32], quoted=True, mark=True)
+    (block,) = read_blocks(io.BufferedReader(io.BytesIO(content)), "Ano-2022.csv", CSV).tables
+    numbered = EqualLines(CSV.columns).numbered(block)
+    assert sorted(numbered.column_names) == sorted(chamber_expenses.TABLE.column_names)
 
 
 def test_the_spelling_of_2017_is_known() -> None:

@@ -249,6 +249,18 @@ def test_nothing_is_read_by_anyone_before_it_is_published(house: House) -> None:
     assert not house.lake.exists(TABLE)
 
 
+def test_equal_lines_know_which_of_them_they_are_however_far_apart_they_stand(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published_csv, "BLOCK_BYTES", 1 << 10)
+    years = ["2013", "2014", "2013", "2013"] * 20
+    house.land(HEADER + "".join(line(year, 70 if place % 2 else 71) for place, year in enumerate(years)))
+    house.publish()
+    of_2013 = [row["occurrence"] for row in house.rows() if row["year"] == 2013 and row["receipt_value"] == "70"]
+    of_2014 = [row["occurrence"] for row in house.rows() if row["year"] == 2014]
+    assert (of_2013, of_2014) == ([*range(1, 21)], [*range(1, 21)])
+
+
 def test_a_new_file_replaces_the_old_one_whole(house: House) -> None:
     house.land(HEADER + line("2013-01-01") + line("2014-01-01"))
     house.publish()

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,16 @@ def test_the_same_bytes_again_change_nothing(house: House) -> None:
         taken = house.take_in(2022)
     assert (taken.new, house.lake.snapshots(TABLE), house.decisions(2022)) == ([], snapshots, ["published"])
     assert taken.published[0].rows_by_year == {2022: 5}
+
+
+def test_the_same_bytes_are_read_again_for_a_column_that_the_table_has_got_since(house: House) -> None:
+    house.land(2021, csv_of(2021, fuel=3))
+    house.land(2022, csv_of(2022, fuel=5))
+    of_old = replace(house.intake, contract=replace(TABLE, columns=TABLE.columns[:-1]))
+    of_old.take_in([2021, 2022], run_id="earlier", report=house.reports.append)
+    house.take_in(2022)
+    assert {year: house.lake.lacks_columns(TABLE, [year]) for year in (2021, 2022)} == {2021: True, 2022: False}
+    assert (house.rows(), house.decisions(2022)) == ({2021: 3, 2022: 5}, ["published"])
 
 
 def test_of_several_years_only_the_changed_one_is_read(house: House) -> None:

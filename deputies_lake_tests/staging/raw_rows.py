@@ -6,9 +6,12 @@ each can still be a test of its own.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import pyarrow as pa
@@ -17,8 +20,9 @@ from hypothesis import HealthCheck, Phase, settings
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Table
+from deputies_lake.contracts import YEAR
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.equal_lines import OCCURRENCE, EqualLines
 from deputies_lake.raw.published_csv import PublishedCsv, read_blocks
 from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 
@@ -125,17 +129,17 @@ def chamber_expense(**fields: str | int | None) -> RawRow:
 
 def raw_reimbursements(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
     """Rows of raw.kaggle_reimbursements, on lines 2 and following unless they say otherwise."""
-    return _frame(spark, kaggle_reimbursements.TABLE, rows)
+    return _frame(spark, kaggle_reimbursements, rows)
 
 
 def raw_refunds(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
     """Rows of raw.kaggle_refunds, on lines 2 and following unless they say otherwise."""
-    return _frame(spark, kaggle_refunds.TABLE, rows)
+    return _frame(spark, kaggle_refunds, rows)
 
 
 def raw_chamber_expenses(spark: SparkSession, rows: Sequence[RawRow]) -> DataFrame:
     """Rows of raw.chamber_expenses, on lines 2 and following unless they say otherwise."""
-    return _frame(spark, chamber_expenses.TABLE, rows)
+    return _frame(spark, chamber_expenses, rows)
 
 
 def stage_reimbursements(raw: DataFrame, cpf_key: str = CPF_KEY) -> DataFrame:
@@ -183,9 +187,10 @@ def file_of(source: PublishedCsv, rows: Sequence[RawRow]) -> bytes:
 
 
 def lines_of(source: PublishedCsv, content: bytes) -> pa.Table:
-    """The lines of a published file, as the lake's own reader splits them."""
+    """The lines of a published file, as the lake's own reader splits and numbers them."""
     stream = io.BufferedReader(io.BytesIO(content))
-    return pa.concat_tables(read_blocks(stream, source.file_names[0], source).tables)
+    lines = EqualLines(source.columns)
+    return pa.concat_tables(map(lines.numbered, read_blocks(stream, source.file_names[0], source).tables))
 
 
 def loaded(spark: SparkSession, lines: pa.Table, folder: Path) -> DataFrame:
@@ -204,8 +209,13 @@ def _readable(judged: DataFrame, file_name: str) -> DataFrame:
     return judged.where(F.col("rejection_reason").isNull()).withColumn("source_file", F.lit(file_name))
 
 
-def _frame(spark: SparkSession, contract: Table, rows: Sequence[RawRow]) -> DataFrame:
+def _frame(spark: SparkSession, raw: ModuleType, rows: Sequence[RawRow]) -> DataFrame:
     ours = {"unreadable_text": None, "unreadable_reason": None}
     whole = [{**ours, "source_line": line, **row} for line, row in enumerate(rows, _FIRST_LINE)]
-    schema = ", ".join(f"{column.name} {column.type}" for column in contract.columns)
-    return spark.createDataFrame([tuple(row[name] for name in contract.column_names) for row in whole], schema)
+    whole.sort(key=itemgetter("source_line"))
+    met: Counter[tuple[object, ...]] = Counter()
+    for row in whole:
+        met[text := tuple(row[column] for column in raw.CSV.columns)] += 1
+        row[OCCURRENCE] = met[text]
+    schema = ", ".join(f"{column.name} {column.type}" for column in raw.TABLE.columns)
+    return spark.createDataFrame([tuple(row[name] for name in raw.TABLE.column_names) for row in whole], schema)

@@ -1,6 +1,8 @@
 """The step that stages both sources: what is published of which year, and what a source without rows costs."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -36,7 +38,7 @@ class Platform:
     """A lake of one test and its landing zone."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
-        self._folder = folder
+        self.folder = folder
         self._landing = folder / "landing"
         self._landing.mkdir()
         self._instance = instance
@@ -69,7 +71,7 @@ class Platform:
 
     @property
     def _resource(self) -> LakeResource:
-        return LakeResource(warehouse=str(self._folder / "warehouse"))
+        return LakeResource(warehouse=str(self.folder / "warehouse"))
 
     def _materialize(
         self,
@@ -88,8 +90,8 @@ class Platform:
                 "lake": self._resource,
                 "files": FilesResource(
                     landing=self._landing.as_uri(),
-                    archive=(self._folder / "archive").as_uri(),
-                    published=(self._folder / "published").as_uri(),
+                    archive=(self.folder / "archive").as_uri(),
+                    published=(self.folder / "published").as_uri(),
                 ),
                 "pyspark": spark or SparkResource(spark_config={}),
                 "settings": SettingsResource(environment="local"),
@@ -118,6 +120,21 @@ def test_rejected_rows_of_both_sources_are_kept(platform: Platform) -> None:
     assert platform.stage(2013).success
     kept = {(row["source_code"], row["source_line"]): row["amount"] for row in platform.lake.rows(REJECTED)}
     assert kept == {("chamber_expenses", 3): Decimal("12.34"), ("kaggle_reimbursements", 2): Decimal(70)}
+
+
+def test_rows_of_raw_from_before_a_column_was_added_are_not_staged_and_the_remedy_is_told(platform: Platform) -> None:
+    table = kaggle_reimbursements.TABLE
+    platform.kaggle(reimbursement(receipt_date="2013-03-27"))
+    rows, version = platform.lake.rows(table), platform.lake.data_version(table)
+    shutil.rmtree(platform.folder / "warehouse")
+    known = replace(table, columns=tuple(column for column in table.columns if column.name != "occurrence"))
+    of_old = [{name: row[name] for name in known.column_names} for row in rows]
+    staged = platform.lake.stage_rows(known, of_old, "earlier", years=[2013])
+    platform.lake.publish([replace(staged, data_version=version)], "earlier")
+    (event,) = (event for event in platform.stage(2013).all_events if event.is_step_failure)
+    failure = event.step_failure_data.user_failure_data
+    assert failure
+    assert "dagster asset materialize --select raw/kaggle_reimbursements" in str(failure.description)
 
 
 def test_a_restated_year_is_replaced_and_no_other(platform: Platform) -> None:

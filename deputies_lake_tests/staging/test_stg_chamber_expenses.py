@@ -282,8 +282,11 @@ def keys(spark: SparkSession, rows: Sequence[RawRow], cpf_key: str | None = None
 def rows_of_many_kinds() -> list[RawRow]:
     """An ordinary row three times over, and one that differs in each column that may."""
     amount_columns = {chamber_expenses.CSV.amount_column, *chamber_expenses.CSV.other_amount_columns}
-    changed = {name: "7" if name in amount_columns else "2007" for name in chamber_expenses.CSV.columns}
-    return [chamber_expense()] * 3 + [chamber_expense(**{name: text}) for name, text in changed.items()]
+    columns = chamber_expenses.CSV.columns
+    changed = [{name: "7" if name in amount_columns else "2007"} for name in columns]
+    changed += [{name: " "} for name in columns if name not in amount_columns and not chamber_expense()[name]]
+    changed += [{"txtFornecedor": " AUTO POSTO FICTÍCIO LTDA"}, {"txtFornecedor": "AUTO POSTO FICTÍCIO LTDA "}]
+    return [chamber_expense()] * 3 + [chamber_expense(**change) for change in changed]
 
 
 @pytest.fixture(scope="module")
