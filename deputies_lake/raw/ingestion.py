@@ -2,9 +2,8 @@
 
 One pass over the bytes, in memory that is bounded but for eight bytes a line: while they are archived they become a
 columnar copy (text columns, one file a year), so that later steps never parse CSV again and read only the years they
-need. PyArrow does this on the
-driver: parsing takes it a tenth of what it takes Spark, and it numbers the lines and counts equal ones, for which
-Spark would have to bring all lines into order again.
+need. PyArrow does this on the driver: parsing takes it a tenth of what it takes Spark, and it numbers the lines and
+counts equal ones, for which Spark would have to bring all lines into order again.
 """
 
 import io
