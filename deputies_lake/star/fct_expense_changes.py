@@ -97,13 +97,19 @@ TABLE: Final = Table(
 # A row's key is a hash of all that was published in it, so an altered row has another key. It is known again by its
 # document; of a document's several altered rows the smallest is compared with the smallest.
 _CHANGED_ROWS: Final = """
-    WITH removed AS (
+    WITH gone AS (FROM before ANTI JOIN after USING (year, expense_key)),
+    new AS (FROM after ANTI JOIN before USING (year, expense_key)),
+    removed AS (
         SELECT *, row_number() OVER (PARTITION BY year, deputy_key, document_id ORDER BY net_amount, expense_key) AS nth
-        FROM before ANTI JOIN after USING (year, expense_key)
+        FROM gone SEMI JOIN new USING (year, deputy_key, document_id)
+        UNION ALL
+        SELECT *, NULL AS nth FROM gone ANTI JOIN new USING (year, deputy_key, document_id)
     ),
     added AS (
         SELECT *, row_number() OVER (PARTITION BY year, deputy_key, document_id ORDER BY net_amount, expense_key) AS nth
-        FROM after ANTI JOIN before USING (year, expense_key)
+        FROM new SEMI JOIN gone USING (year, deputy_key, document_id)
+        UNION ALL
+        SELECT *, NULL AS nth FROM new ANTI JOIN gone USING (year, deputy_key, document_id)
     )
     SELECT
         CASE WHEN removed.expense_key IS NULL THEN 'added'
