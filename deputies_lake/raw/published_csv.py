@@ -14,7 +14,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
@@ -161,10 +161,20 @@ def read_blocks(stream: "io.BufferedReader[Any]", file: str, source: PublishedCs
 
 def readable_amounts(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Amounts in BRL as decimal(38,10), null where the text is no amount."""
+    return _each_once(_readable_amounts, texts)
+
+
+def _readable_amounts(texts: pa.Array) -> pa.Array:
     readable = pc.match_substring_regex(texts, AMOUNT_PATTERN)
     exact = pc.cast(pc.if_else(readable, texts, pa.scalar(None, pa.string())), pa.decimal128(38, 16))
     # As Spark rounds, when it casts a text to money.
     return pc.cast(pc.round(exact, 2, round_mode="half_towards_infinity"), pa.decimal128(38, 10))
+
+
+def _each_once(reading: Callable[[pa.Array], pa.Array], texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What `reading` makes of the texts, asked once for each that occurs: few do, and regular expressions are slow."""
+    known = pc.dictionary_encode(texts).combine_chunks()
+    return pa.chunked_array([reading(known.dictionary).take(known.indices)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -443,10 +453,15 @@ def _with_year(table: pa.Table, source: PublishedCsv, last_year: int | None) -> 
     if source.year_column is None:
         years = pa.array(np.full(table.num_rows, source.only_year, dtype=np.int32))
         return table.append_column("year", years)
-    text = pc.utf8_slice_codeunits(table[source.year_column], 0, 4)
-    text = pc.if_else(pc.match_substring_regex(text, "^[0-9]{4}$"), text, pa.scalar(None, pa.string()))
-    years = pc.cast(text, pa.int32())
-    possible = pc.and_(pc.greater_equal(years, FIRST_YEAR), pc.less_equal(years, current_year()))
-    years = pc.fill_null_forward(pc.if_else(possible, years, pa.scalar(None, pa.int32())).combine_chunks())
+    years = _each_once(_possible_years, pc.utf8_slice_codeunits(table[source.year_column], 0, 4))
+    years = pc.fill_null_forward(years.combine_chunks())
     years = pc.fill_null(years, last_year) if last_year else pc.fill_null_backward(years)
     return table.append_column("year", pc.fill_null(years, FIRST_YEAR))
+
+
+def _possible_years(texts: pa.Array) -> pa.Array:
+    """Years that the lake may have, null where the text is none."""
+    text = pc.if_else(pc.match_substring_regex(texts, "^[0-9]{4}$"), texts, pa.scalar(None, pa.string()))
+    years = pc.cast(text, pa.int32())
+    possible = pc.and_(pc.greater_equal(years, FIRST_YEAR), pc.less_equal(years, current_year()))
+    return pc.if_else(possible, years, pa.scalar(None, pa.int32()))

@@ -41,6 +41,9 @@ _PUNCTUATION: Final = "./- "
 # Not the beginning of a CNPJ, which the House punctuates alike.
 _PUNCTUATED_CPF: Final = r"(?<![0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}(?![0-9])"
 
+# What any CPF begins with, punctuated or not. Sought without a look at what stands before it, in half of the time.
+_BEGINS_LIKE_CPF: Final = "[0-9.]{11}"
+
 _HMAC_BLOCK: Final = 64
 
 
@@ -148,7 +151,7 @@ def redacted(text: Column) -> Column:
     A sole trader's registered name ends with the holder's.
     """
     hidden = F.regexp_replace(F.regexp_replace(text, "[0-9]{11}", "*" * 11), _PUNCTUATED_CPF, "***.***.***-**")
-    return F.when(text.rlike(f"[0-9]{{11}}|{_PUNCTUATED_CPF}"), hidden).otherwise(text)
+    return F.when(text.rlike(_BEGINS_LIKE_CPF), hidden).otherwise(text)
 
 
 def told_apart(text: Column, cpf_key: str) -> Column:
@@ -162,11 +165,12 @@ def told_apart(text: Column, cpf_key: str) -> Column:
 def in_row_key(columns: Sequence[str], id_text: str, name: str, cpf_key: str) -> list[Column]:
     """`columns` as a row's key may be made from them: an id or a name that may hold a CPF as a keyed hash.
 
-    A bare hash of a row tells a masked CPF to whoever tries out its hidden digits.
+    Of rows that have `with_supplier`'s columns. A bare hash of a row tells a masked CPF to whoever tries out its hidden
+    digits.
     """
     # As a float a CPF ends in `.0`, elsewhere it may be punctuated.
     is_short = F.length(id_text).between(1, len("123.456.789-00"))
-    personal = {id_text: is_short, name: redacted(F.col(name)) != F.col(name)}
+    personal = {id_text: is_short, name: F.col("supplier_name") != F.col(name)}
     return [
         F.when(personal[column], keyed_hash(F.col(column), cpf_key)).otherwise(F.col(column))
         if column in personal

@@ -121,7 +121,7 @@ def keyed_hash(text: Column) -> Column:
 def redacted(text: Column) -> Column:
     hidden = F.regexp_replace(text, shared.ELEVEN_DIGITS, "*" * 11)
     hidden = F.regexp_replace(hidden, shared.PUNCTUATED_CPF, "***.***.***-**")
-    return F.when(text.rlike(f"{shared.ELEVEN_DIGITS}|{shared.PUNCTUATED_CPF}"), hidden).otherwise(text)
+    return F.when(text.rlike(shared.BEGINS_LIKE_CPF), hidden).otherwise(text)
 
 
 def looked_up(text: Column, table: Mapping[str, str]) -> Column:

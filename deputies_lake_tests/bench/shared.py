@@ -30,6 +30,8 @@ LONGEST_PERSONAL_ID: Final = len("123.456.789-00")
 ELEVEN_DIGITS: Final = "[0-9]{11}"
 PUNCTUATED_CPF: Final = r"(?<![0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}(?![0-9])"
 """What is or may be a person's tax id within a text."""
+BEGINS_LIKE_CPF: Final = "[0-9.]{11}"
+"""What both begin with: seldom found, and sought in half of the time."""
 
 ONLY_OF_THE_HOUSE: Final = {
     "competence_year": "int",
