@@ -174,5 +174,8 @@ class _Writers:
         if year not in self._writers:
             make_folder(self._filesystem, self._folder)
             path = f"{self._folder}/{year}.parquet"
-            self._writers[year] = pq.ParquetWriter(path, self._schema, filesystem=self._filesystem, compression="zstd")
+            # Without dictionaries of texts: nobody queries lines, and Spark reads them faster as they are.
+            self._writers[year] = pq.ParquetWriter(
+                path, self._schema, filesystem=self._filesystem, compression="zstd", use_dictionary=False
+            )
         return self._writers[year]

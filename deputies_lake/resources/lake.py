@@ -178,7 +178,7 @@ class Lake:
         Those of an earlier snapshot where one is named. Raises `MissingTableError`.
         """
         table = self._published(contract)
-        name = name or f"{contract.layer}_{contract.name}"
+        name = name or _view_name(contract)
         _view(connection, name, table, iceberg.data_files(table, years, snapshot_id))
         return name
 
@@ -208,9 +208,9 @@ class Lake:
         snapshot = self._published(contract).current_snapshot()
         return snapshot.snapshot_id if snapshot else 0
 
-    def view_staged(self, connection: duckdb.DuckDBPyConnection, staged: Staged, name: str) -> None:
-        """Make rows readable in DuckDB that nobody else can read yet."""
-        _view(connection, name, staged.table, staged.files)
+    def view_staged(self, connection: duckdb.DuckDBPyConnection, staged: Staged, name: str | None = None) -> None:
+        """Make rows readable in DuckDB that nobody else can read yet, `<layer>_<table>` unless named."""
+        _view(connection, name or _view_name(staged.contract), staged.table, staged.files)
 
     def snapshots(self, contract: Table) -> Mapping[datetime, int]:
         """The versions that can still be read: since when (UTC) each stands, and its snapshot; the oldest first.
@@ -250,27 +250,27 @@ class Lake:
         return Staged(contract=contract, table=table, files=files, row_count=len(rows), years=years)
 
     def write(self, drafts: Sequence[Draft], run_id: str) -> list[Published]:
-        """Write, audit, publish. All drafts are audited before the first is published; a failed audit publishes none.
+        """Stage, audit, publish. All drafts are audited before the first is published; a failed audit publishes none.
 
         Raises `AuditFailedError` with every finding.
         """
+        return self.publish(self.stage(drafts, run_id), run_id)
+
+    def stage(self, drafts: Sequence[Draft], run_id: str) -> list[Staged]:
+        """Have Spark write drafts, all at once, each under a fresh prefix. Nobody reads them yet."""
         tables = [self.table(draft.contract) for draft in drafts]
         # Only now: what one draft reads, another may use, and no table may be younger than what was read. One after the
         # other: of several connections to a local catalog, one that reads can keep another from committing.
         rows = [draft.rows() for draft in drafts]
         # Small tables spend their time planning, not computing: together they keep the cores busy.
-        with ThreadPoolExecutor(len(drafts)) as pool:
-            staged = list(pool.map(partial(self._stage, run_id), drafts, tables, rows))
-        return self.publish(staged, run_id)
-
-    def stage(self, draft: Draft, run_id: str) -> Staged:
-        """Have Spark write a draft under a fresh prefix."""
-        table = self.table(draft.contract)
-        return self._stage(run_id, draft, table, draft.rows())
+        with ThreadPoolExecutor(max(len(drafts), 1)) as pool:
+            return list(pool.map(partial(self._stage, run_id), drafts, tables, rows))
 
     def _stage(self, run_id: str, draft: Draft, table: IcebergTable, transformed: DataFrame) -> Staged:
         contract = draft.contract
         prefix = iceberg.new_prefix(table, run_id)
+        # A pool of its own: where Spark schedules fairly, small tables don't wait until a large one is written.
+        transformed.sparkSession.sparkContext.setLocalProperty("spark.scheduler.pool", contract.name)
         counted = Observation()
         # Stamped with field ids last: any later projection would drop them.
         rows = iceberg.project(transformed, table).observe(counted, F.count(F.lit(1)).alias("rows"))
@@ -279,7 +279,10 @@ class Lake:
             writer = rows.withColumn("_year", F.col(YEAR)).write.partitionBy("_year")
         else:
             writer = rows.write
-        writer.mode("errorifexists").parquet(prefix)
+        # For those who query a table, texts that repeat are written once. The staging layer's rows are read once or
+        # twice by the star: to look each text up takes a quarter of the step there, and saves a sixth of the bytes.
+        is_queried = contract.layer != "staging"
+        writer.mode("errorifexists").option("parquet.enable.dictionary", is_queried).parquet(prefix)
         return Staged(
             contract=contract,
             table=table,
@@ -296,9 +299,12 @@ class Lake:
         return Staged(contract=contract, table=self.table(contract), files=[], row_count=0, expected=Sums.none)
 
     def publish(self, staged: Sequence[Staged], run_id: str) -> list[Published]:
-        """Audit all, then publish each in the order given. Raises `AuditFailedError`, having published none."""
+        """Audit all, then publish each in the order given. Raises `AuditFailedError`, having published none.
+
+        What refers to a table that is published with it must find its keys there.
+        """
         with auditor() as connection:
-            findings = {one.contract.name: self._audit(connection, one) for one in staged}
+            findings = {one.contract.name: self._audit(connection, one, staged) for one in staged}
             if any(f.blocking and not f.passed for of_table in findings.values() for f in of_table):
                 raise AuditFailedError(findings)
             return [self._commit(connection, one, findings[one.contract.name], run_id) for one in staged]
@@ -341,14 +347,19 @@ class Lake:
         """What readers have now, of `years` only where given, audited again. Raises `MissingTableError`."""
         current = replace(self._current(contract, years), expected=expected, findings=findings)
         with auditor() as connection:
-            return _described(connection, current, self._audit(connection, current))
+            return _described(connection, current, self._audit(connection, current, []))
 
-    def _audit(self, connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:
+    def _audit(self, connection: duckdb.DuckDBPyConnection, staged: Staged, beside: Sequence[Staged]) -> list[Finding]:
+        """What the checks find in `staged`; what was staged `beside` it stands for what is published."""
         contract = staged.contract
         _view(connection, "staged", staged.table, staged.files)
+        new = {one.contract.name: one for one in beside if one.contract.layer == "star"}
         for reference in contract.references:
-            dimension = iceberg.load_table(self._catalog, "star", reference.table)
-            _view(connection, f"star_{reference.table}", dimension, iceberg.data_files(dimension))
+            if reference.table in new:
+                self.view_staged(connection, new[reference.table])
+            else:
+                dimension = iceberg.load_table(self._catalog, "star", reference.table)
+                _view(connection, f"star_{reference.table}", dimension, iceberg.data_files(dimension))
         expected = staged.expected() if staged.expected else None
         audit = Audit(contract=contract, connection=connection, expected=expected)
         return [check.run(audit) for check in checks_of(contract)]
@@ -392,6 +403,10 @@ class LakeResource(dg.ConfigurableResource[Lake]):
         if self.warehouse.startswith("s3://"):
             return Lake(iceberg.glue_catalog(self.warehouse, self.region, self.database_prefix, self.endpoint))
         return Lake(iceberg.local_catalog(Path(self.warehouse)))
+
+
+def _view_name(contract: Table) -> str:
+    return f"{contract.layer}_{contract.name}"
 
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable, files: Sequence[str]) -> None:

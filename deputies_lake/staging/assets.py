@@ -225,7 +225,7 @@ def _stage(lake: Lake, staging: ModuleType, judged: Judged | None, cpf_key: str,
         years=years,
         expected=judged.sums,
     )
-    staged = lake.stage(draft, run_id)
+    [staged] = lake.stage([draft], run_id)
     judged.staged(staged.row_count)
     return staged
 
@@ -243,4 +243,5 @@ def _stage_rejected(lake: Lake, judged: Sequence[Judged | None], years: Years, r
         years=years,
         expected=lambda: expected,
     )
-    return lake.stage(draft, run_id)
+    [staged] = lake.stage([draft], run_id)
+    return staged

@@ -1,7 +1,7 @@
-"""The star's assets: dimensions and reference tables in one step, then the fact, year by year.
+"""The star's assets, built in one step: dimensions, reference tables, and the fact year by year.
 
-Dimensions are built from all staged years, each from its one source, and published before the fact, so that every key
-it holds has its member.
+Dimensions are made from all staged years, each from its one source, and published before the fact, so that every key
+it holds has its member. The fact finds its keys without them, so Spark writes all of them at once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,6 @@ from deputies_lake.star.shipped import Row, typed
 
 _EXPENSES: Final = (HOUSE, KAGGLE)
 _REFUNDS: Final = stg_kaggle_refunds.TABLE
-_FACTS: Final = (fct_expenses.TABLE, fct_expense_changes.TABLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,59 +92,88 @@ _REFERENCE_TABLES: Final[Mapping[Table, tuple[Sequence[Table], Callable[[Lake], 
     ),
 }
 
+_FACTS: Final = (fct_expenses.TABLE, fct_expense_changes.TABLE)
+_STAR: Final = (*_DIMENSIONS, *_REFERENCE_TABLES, *_FACTS)
+
 
 @dg.multi_asset(
-    name="build_dimensions",
+    name="build_star",
     specs=[
         *(spec_of(table, upstream=upstream) for table, (upstream, _) in _DIMENSIONS.items()),
         *(
             spec_of(table, upstream=upstream, kinds=frozenset({"csv", "iceberg"}))
             for table, (upstream, _) in _REFERENCE_TABLES.items()
         ),
+        spec_of(fct_expenses.TABLE, upstream=[*_EXPENSES, *_DIMENSIONS], partitions=reimbursement_years),
+        spec_of(fct_expense_changes.TABLE, upstream=[fct_expenses.TABLE], partitions=reimbursement_years),
     ],
-    check_specs=[check for table in (*_DIMENSIONS, *_REFERENCE_TABLES) for check in check_specs_of(table)],
+    check_specs=[check for table in _STAR for check in check_specs_of(table)],
     can_subset=True,
     **STEP,
 )
-def build_dimensions(
+def build_star(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     pyspark: SparkResource,
     settings: SettingsResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
-    """Build the selected dimensions from all staged years, and publish the selected reference tables."""
-    opened = lake.open()
+    """Build the selected dimensions from all staged years, the selected years of the fact, and the reference tables.
+
+    The fact must add up to the staged years in rows and cents. What it changes is noted with it, whichever of the two
+    tables was selected.
+    """
+    opened, run_id = lake.open(), context.run.run_id
+    wanted = [table for table in _STAR if selected(context, table)]
+    years = years_of(context) if {*wanted}.intersection(_FACTS) else []
 
     def write() -> Sequence[Published]:
-        wanted = [table for table in (*_DIMENSIONS, *_REFERENCE_TABLES) if selected(context, table)]
         shipped = {table: rows(opened) for table, (_, rows) in _REFERENCE_TABLES.items() if table in wanted}
-        made_from = _staged_versions(opened)
-        versions = {
-            table: version_of(shipped[table]) if table in shipped else version_of(made_from, current_year())
-            for table in wanted
-        }
-        same = [
-            table
-            for table in wanted
-            if opened.exists(table) and opened.data_version(table) == versions[table] and not settings.rebuild()
-        ]
+        versions, of_years = _versions(opened, wanted, shipped), _fact_versions(opened, years)
+        new, new_years = versions, of_years
+        if not settings.rebuild():
+            new = {table: version for table, version in versions.items() if not _stands(opened, table, version)}
+            new_years = dict(of_years.items() - opened.versions(fct_expenses.TABLE).items())
+        same = [table for table in versions if table not in new]
         if same:
             context.log.info(f"made from the same as what is published: {', '.join(table.name for table in same)}")
-        # Without Spark: written by it, these few rows would take a second more.
         staged = [
-            replace(opened.stage_rows(table, typed(table, rows), context.run.run_id), data_version=versions[table])
-            for table, rows in shipped.items()
-            if table not in same
+            # Without Spark: written by it, these few rows would take a second more.
+            *(
+                replace(opened.stage_rows(table, typed(table, rows), run_id), data_version=new[table])
+                for table, rows in shipped.items()
+                if table in new
+            ),
+            *_compute(opened, pyspark.session, new, new_years, run_id),
         ]
-        dimensions = {table: versions[table] for table in _DIMENSIONS if table in wanted and table not in same}
-        return [
-            *(opened.verify(table) for table in same),
-            *opened.publish(staged, context.run.run_id),
-            *(_write_dimensions(opened, pyspark.session(), dimensions, context.run.run_id) if dimensions else []),
-        ]
+        published = [*(opened.verify(table) for table in same), *opened.publish(staged, run_id)]
+        if years and not new_years:
+            context.log.info(f"{len(years)} years: neither staged rows nor the code changed since; nothing to do")
+            published += [
+                opened.verify(fct_expenses.TABLE, years, lambda: _staged_sums(opened, years)),
+                opened.verify(fct_expense_changes.TABLE, years),
+            ]
+        return published
 
-    yield from publish(context, [*_DIMENSIONS, *_REFERENCE_TABLES], write)
+    def metadata(published: Published) -> Mapping[str, Any]:
+        if published.contract != fct_expenses.TABLE:
+            return {}
+        return {"source of each year": dg.MarkdownMetadataValue(_source_of_each(opened, years))}
+
+    yield from publish(context, _STAR, write, metadata)
+
+
+def _versions(lake: Lake, tables: Sequence[Table], shipped: Mapping[Table, Sequence[Row]]) -> Mapping[Table, str]:
+    """What each of the dimensions and reference tables is made from."""
+    made_from = _staged_versions(lake)
+    return {
+        **{table: version_of(made_from, current_year()) for table in _DIMENSIONS if table in tables},
+        **{table: version_of(rows) for table, rows in shipped.items()},
+    }
+
+
+def _stands(lake: Lake, table: Table, version: str) -> bool:
+    return lake.exists(table) and lake.data_version(table) == version
 
 
 def _staged_versions(lake: Lake) -> Sequence[object]:
@@ -156,11 +184,18 @@ def _staged_versions(lake: Lake) -> Sequence[object]:
     return [sorted(of_years.items()) for of_years in versions.values()] + [refunds, uuid4() if nameless else ""]
 
 
-def _write_dimensions(
-    lake: Lake, spark: SparkSession, dimensions: Mapping[Table, str], run_id: str
-) -> Sequence[Published]:
-    """Those named, each with the version of what it is made from."""
-    kept = ExitStack()
+def _compute(
+    lake: Lake,
+    session: Callable[[], SparkSession],
+    versions: Mapping[Table, str],
+    of_years: Mapping[int, str],
+    run_id: str,
+) -> Sequence[Staged]:
+    """The dimensions among `versions` and the fact's years, staged; with the fact, what it changes."""
+    dimensions = [table for table in _DIMENSIONS if table in versions]
+    if not dimensions and not of_years:
+        return []
+    spark, years, kept = session(), sorted(of_years), ExitStack()
 
     @cache
     def inputs() -> _Inputs:
@@ -173,70 +208,25 @@ def _write_dimensions(
         _, transform = _DIMENSIONS[table]
         return transform(inputs())
 
-    drafts = [
-        Draft(contract=table, rows=partial(rows_of, table), data_version=version)
-        for table, version in dimensions.items()
-    ]
-    with kept:
-        return lake.write(drafts, run_id)
-
-
-@dg.multi_asset(
-    name="build_fact",
-    specs=[
-        spec_of(fct_expenses.TABLE, upstream=[*_EXPENSES, *_DIMENSIONS], partitions=reimbursement_years),
-        spec_of(fct_expense_changes.TABLE, upstream=[fct_expenses.TABLE], partitions=reimbursement_years),
-    ],
-    check_specs=[check for table in _FACTS for check in check_specs_of(table)],
-    can_subset=True,
-    **STEP,
-)
-def build_fact(
-    context: dg.AssetExecutionContext,
-    lake: LakeResource,
-    pyspark: SparkResource,
-    settings: SettingsResource,
-    pyspark_step_launcher: dg.ResourceParam[Any],
-) -> Results:
-    """Build the selected years of the fact, which must add up to the staged years in rows and cents.
-
-    What that changes is noted with it, whichever of the two tables was selected.
-    """
-    opened, years = lake.open(), years_of(context)
-
-    def write() -> Sequence[Published]:
-        versions = _fact_versions(opened, years)
-        standing = {} if settings.rebuild() else opened.versions(fct_expenses.TABLE)
-        changed = [year for year in years if standing.get(year) != versions[year]]
-        if not changed:
-            context.log.info(f"{len(years)} years: neither staged rows nor the code changed since; nothing to do")
-            return [
-                opened.verify(fct_expenses.TABLE, years, lambda: _staged_sums(opened, years)),
-                opened.verify(fct_expense_changes.TABLE, years),
-            ]
-        spark = pyspark.session()
-        fact = opened.stage(
-            Draft(
-                contract=fct_expenses.TABLE,
-                rows=lambda: fct_expenses.transform(_expenses(opened, spark, changed)),
-                years=changed,
-                expected=lambda: _staged_sums(opened, changed),
-                versions={year: versions[year] for year in changed},
-            ),
-            context.run.run_id,
+    drafts = [Draft(contract=table, rows=partial(rows_of, table), data_version=versions[table]) for table in dimensions]
+    if years:
+        fact = Draft(
+            contract=fct_expenses.TABLE,
+            rows=lambda: fct_expenses.transform(_expenses(lake, spark, years)),
+            years=years,
+            expected=lambda: _staged_sums(lake, years, staged),
+            versions=of_years,
         )
-        return opened.publish([fact, _changes(opened, fact, changed, context.run.run_id)], context.run.run_id)
-
-    def metadata(published: Published) -> Mapping[str, Any]:
-        if published.contract != fct_expenses.TABLE:
-            return {}
-        return {"source of each year": dg.MarkdownMetadataValue(_source_of_each(opened, years))}
-
-    yield from publish(context, _FACTS, write, metadata)
+        drafts.append(fact)
+    with kept:
+        staged = lake.stage(drafts, run_id)
+    return [*staged, _changes(lake, staged[-1], years, run_id)] if years else staged
 
 
 def _fact_versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
     """What the fact's rows of each year are made from; never the same twice where that is not known."""
+    if not years:
+        return {}
     source_of = {year: source for source, given in _choice(lake, years).items() for year in given}
     staged = {source: lake.versions(source) for source in _EXPENSES}
     return {
@@ -279,12 +269,18 @@ def _refunds(lake: Lake, spark: SparkSession) -> DataFrame:
     return no_rows(spark, {column.name: column.type for column in _REFUNDS.columns})
 
 
-def _staged_sums(lake: Lake, years: Sequence[int]) -> Sums:
+def _staged_sums(lake: Lake, years: Sequence[int], beside: Sequence[Staged] = ()) -> Sums:
+    """What the fact must add up to, by the categories that are published or were staged `beside` it."""
+    categories = dim_expense_categories.TABLE
+    new = {one.contract: one for one in beside}
     sources = [source for source in _EXPENSES if lake.exists(source)]
     with auditor() as connection:
         for source in sources:
             lake.view(connection, source, years)
-        lake.view(connection, dim_expense_categories.TABLE)
+        if categories in new:
+            lake.view_staged(connection, new[categories])
+        else:
+            lake.view(connection, categories)
         rows = connection.sql(fct_expenses.staged_sums(sources)).fetchall()
     return Sums.of(rows, others=len(fct_expenses.TOTALS.also))
 

@@ -48,7 +48,8 @@ from deputies_lake.star import assets as star
 
 assets = dg.load_assets_from_modules([raw, staging, star])
 resources = {**defs.resources, "pyspark_step_launcher": dg.ResourceDefinition.none_resource()}
-assert dg.materialize(assets, selection=[star.build_fact], partition_key="2016", resources=resources).success
+facts = dg.AssetSelection.assets(["star", "fct_expenses"], ["star", "fct_expense_changes"])
+assert dg.materialize(assets, selection=facts, partition_key="2016", resources=resources).success
 """
 
 

@@ -15,6 +15,9 @@ from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Staged
 from deputies_lake_tests.resources.tables import EXPENSES, PARTIES, expenses, stage
 
 STATES = replace(PARTIES, name="dim_states")
+MEMBERS = replace(
+    PARTIES, name="fct_members", references=(contracts.Reference(column="party_key", table="dim_parties"),)
+)
 Party = tuple[int, str]
 
 
@@ -55,6 +58,23 @@ def test_one_failed_audit_keeps_all_tables_of_the_step_as_they_were(lake: Lake, 
         "dim_states"
     }
     assert (published(lake, spark, PARTIES), published(lake, spark, STATES)) == ([(1, "PT")], [(1, "SP")])
+
+
+def test_a_key_is_looked_for_in_the_table_that_is_published_with_it(lake: Lake, spark: SparkSession) -> None:
+    lake.write([draft(spark, PARTIES, (1, "PFL"))], "before")
+    lake.write([draft(spark, PARTIES, (2, "DEM")), draft(spark, MEMBERS, (2, "of the new party"))], "both")
+    with pytest.raises(AuditFailedError, match=r"fct_members\.references_resolve: keys without a member"):
+        lake.write([draft(spark, PARTIES, (3, "UNIÃO")), draft(spark, MEMBERS, (2, "of the old party"))], "bad")
+    assert (published(lake, spark, PARTIES), published(lake, spark, MEMBERS)) == (
+        [(2, "DEM")],
+        [(2, "of the new party")],
+    )
+
+
+def test_without_one_it_is_looked_for_in_what_readers_have(lake: Lake, spark: SparkSession) -> None:
+    lake.write([draft(spark, PARTIES, (1, "PFL"))], "before")
+    lake.write([draft(spark, MEMBERS, (1, "of the party"))], "alone")
+    assert published(lake, spark, MEMBERS) == [(1, "of the party")]
 
 
 def test_what_others_published_since_the_input_was_read_is_not_replaced(lake: Lake, spark: SparkSession) -> None:
