@@ -263,7 +263,7 @@ class Lake:
         # other: of several connections to a local catalog, one that reads can keep another from committing.
         rows = [draft.rows() for draft in drafts]
         # Small tables spend their time planning, not computing: together they keep the cores busy.
-        with ThreadPoolExecutor(max(len(drafts), 1)) as pool:
+        with ThreadPoolExecutor(len(drafts)) as pool:
             return list(pool.map(partial(self._stage, run_id), drafts, tables, rows))
 
     def _stage(self, run_id: str, draft: Draft, table: IcebergTable, transformed: DataFrame) -> Staged:
