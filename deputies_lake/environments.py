@@ -247,9 +247,9 @@ _LOCAL_SPARK: Final[Mapping[str, str]] = {
     "spark.driver.host": "127.0.0.1",
     # A laptop has few cores: 200 shuffle partitions, Spark's default, cost more than the work in them.
     "spark.sql.shuffle.partitions": "4",
-    # Pieces of a table small enough that no core waits long for the other's last one, be it of a single year.
-    "spark.sql.files.maxPartitionBytes": "4m",
-    "spark.sql.files.openCostInBytes": "1m",
+    # Pieces of a table small enough that no core waits long for the other's last one. Still smaller ones take longer
+    # where a single year is read.
+    "spark.sql.files.maxPartitionBytes": "8m",
     # Rows of several years in one task go to as many files at once, instead of being sorted by year first.
     "spark.sql.maxConcurrentOutputFileWriters": "16",
     # Above 32 files Spark starts a job to list them, which takes longer than listing them.
