@@ -48,7 +48,7 @@ class Place:
     def stage(self, *amounts: str) -> Any:
         """What a run writes before it publishes, with what Spark leaves beside it."""
         rows = [receipt(key, f"{key}", net) for key, net in enumerate(amounts)]
-        staged = self.lake.stage_rows(TABLE, rows, "killed", years=[YEAR])
+        staged = self.lake.stage_rows(TABLE, lambda: rows, "killed", years=[YEAR])
         file = staged.files[0]
         for left in ("_SUCCESS", "_temporary/0/part-0.parquet"):
             iceberg.write_file(staged.table, f"{file.rpartition('/')[0]}/{left}", rows)

@@ -191,7 +191,7 @@ class Intake:
         table, years = file_versions.TABLE, [row[YEAR] for row in rows]
         if not rows:
             return self.lake.nothing(table)
-        return self.lake.stage_rows(table, [*self.lake.rows(table, years), *rows], run_id, years=years)
+        return self.lake.add_rows(table, lambda _: rows, run_id, years=years)
 
 
 class NothingToAcceptError(Exception):

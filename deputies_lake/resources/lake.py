@@ -37,6 +37,7 @@ _VERSION_OF_YEAR: Final = "lake.version."
 # Where DuckDB's name of a type differs from Iceberg's.
 _DUCKDB_TYPES: Final = {"string": "VARCHAR", "long": "BIGINT"}
 
+Row = Mapping[str, Any]
 Years = Collection[int] | None
 """The quota years a step is about; None for tables that are replaced as a whole."""
 
@@ -99,6 +100,14 @@ class Staged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What is published of the years that get further rows: the rows, and the `Staged.versions` of each year."""
+
+    rows: Sequence[Row]
+    versions: Mapping[int, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A table's version that readers now get, and what the audit found in it."""
 
@@ -140,11 +149,7 @@ class Lake:
 
     def versions(self, contract: Table) -> Mapping[int, str]:
         """Year by year the `Staged.versions` of what is published; nothing where they were not named, or never were."""
-        if not self.exists(contract):
-            return {}
-        properties = self._published(contract).properties
-        named = {name.removeprefix(_VERSION_OF_YEAR): v for name, v in properties.items() if v}
-        return {int(year): version for year, version in named.items() if year.isdigit()}
+        return _versions(self._published(contract)) if self.exists(contract) else {}
 
     def years(self, contract: Table) -> list[int]:
         """The years of which the table has rows; none where it was never published."""
@@ -230,18 +235,45 @@ class Lake:
         """The published rows of a table small enough to be held; none where it was never published."""
         if not self.exists(contract):
             return []
-        with auditor() as connection:
-            view = self.view(connection, contract, years)
-            rows: list[dict[str, Any]] = connection.sql(f"SELECT * FROM {view}").to_arrow_table().to_pylist()
-        return rows
+        return _rows(self._published(contract), years)
 
     def stage_rows(
-        self, contract: Table, rows: Sequence[Mapping[str, Any]], run_id: str, *, years: Years = None
+        self,
+        contract: Table,
+        rows: Callable[[], Sequence[Row]],
+        run_id: str,
+        *,
+        years: Years = None,
+        version_of: Callable[[Sequence[Row]], str] | None = None,
     ) -> Staged:
-        """Stage rows that are few enough for doing without Spark."""
+        """Stage rows that are few enough for doing without Spark, in the place of those that are published.
+
+        As in a `Draft`, `rows` is asked for when the table's version is known. Rows that are made from this table's
+        own are `add_rows`' business. `version_of` names the rows where they have a `data_version`.
+        """
         table = self.table(contract)
+        made = rows()
+        staged = self._stage_rows(contract, table, made, run_id, years)
+        return replace(staged, data_version=version_of(made)) if version_of else staged
+
+    def add_rows(
+        self, contract: Table, rows: Callable[[Standing], Sequence[Row]], run_id: str, *, years: Years = None
+    ) -> Staged:
+        """Stage further rows beside the published ones, which stay.
+
+        `rows` is told those of the very version that this will replace: if two add rows to one version, the second
+        to publish gets a conflict, and no row is lost.
+        """
+        table = self.table(contract)
+        published = _rows(table, years) if table.current_snapshot() else []
+        added = rows(Standing(rows=published, versions=_versions(table)))
+        return self._stage_rows(contract, table, [*published, *added], run_id, years)
+
+    def _stage_rows(
+        self, contract: Table, table: IcebergTable, rows: Sequence[Row], run_id: str, years: Years
+    ) -> Staged:
         prefix = iceberg.new_prefix(table, run_id)
-        parts: dict[str, list[Mapping[str, Any]]] = {}
+        parts: dict[str, list[Row]] = {}
         for row in rows:
             parts.setdefault(str(row[YEAR]) if contract.partitioned else "all", []).append(row)
         for part, of_part in parts.items():
@@ -409,6 +441,13 @@ def _view_name(contract: Table) -> str:
     return f"{contract.layer}_{contract.name}"
 
 
+def _rows(table: IcebergTable, years: Years) -> list[dict[str, Any]]:
+    with auditor() as connection:
+        _view(connection, "published", table, iceberg.data_files(table, years))
+        rows: list[dict[str, Any]] = connection.sql("FROM published").to_arrow_table().to_pylist()
+    return rows
+
+
 def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable, files: Sequence[str]) -> None:
     """Make data files readable in DuckDB under a name. What DuckDB itself can't read comes through PyArrow."""
     connection.execute(f"DROP VIEW IF EXISTS {name}")
@@ -470,6 +509,11 @@ def _by_year(connection: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[Map
 def _preview(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     relation = connection.sql(f"SELECT * FROM staged LIMIT {PREVIEW_ROWS}")
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _versions(table: IcebergTable) -> Mapping[int, str]:
+    named = {name.removeprefix(_VERSION_OF_YEAR): version for name, version in table.properties.items() if version}
+    return {int(year): version for year, version in named.items() if year.isdigit()}
 
 
 def _versions_by_property(staged: Staged) -> Mapping[str, str]:

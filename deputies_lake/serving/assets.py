@@ -6,7 +6,6 @@ come from the dimensions as they are then: of years that are not built again, th
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, partial
@@ -34,7 +33,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import file_versions, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.serving import (
@@ -213,7 +212,7 @@ def _expected(lake: Lake, mart: Table, years: Sequence[int]) -> Sums:
 
 # These take seconds and no Spark: they run where Dagster does, not on a cluster.
 _WITHOUT_CLUSTER: Final[Mapping[str, Any]] = {name: value for name, value in STEP.items() if name != "pool"}
-_DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Mapping[str, Any]]]]] = {
+_DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Row]]]] = {
     publications.TABLE: publications.rows,
     data_dictionary.TABLE: lambda _: data_dictionary.rows(),
 }
@@ -240,7 +239,7 @@ def describe_tables(context: dg.AssetExecutionContext, lake: LakeResource, files
 
     def write() -> Sequence[Published]:
         done = [
-            _publish_rows(opened, table, rows(opened), context.run.run_id)
+            _publish_rows(opened, table, partial(rows, opened), context.run.run_id)
             for table, rows in _DESCRIPTIONS.items()
             if selected(context, table)
         ]
@@ -256,12 +255,11 @@ def describe_tables(context: dg.AssetExecutionContext, lake: LakeResource, files
     yield from publish(context, list(_DESCRIPTIONS), write, metadata)
 
 
-def _publish_rows(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], run_id: str) -> Published:
+def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], run_id: str) -> Published:
     """Rows that are what is published already are no new version."""
-    version = version_of(rows)
-    if lake.exists(table) and lake.data_version(table) == version:
+    if lake.exists(table) and lake.data_version(table) == version_of(rows()):
         return lake.verify(table)
-    [published] = lake.publish([replace(lake.stage_rows(table, rows, run_id), data_version=version)], run_id)
+    [published] = lake.publish([lake.stage_rows(table, rows, run_id, version_of=version_of)], run_id)
     return published
 
 
@@ -404,13 +402,14 @@ def measure_readiness(
     opened, now = lake.open(), datetime.now(UTC)
     table, row = readiness.TABLE, readiness.ready_row(opened, files.landing_zone(), mart_months.TABLE, now)
 
+    def new(rows: Sequence[Row]) -> Sequence[Row]:
+        return [row] if row and not any(all(one[name] == row[name] for name in table.key) for one in rows) else []
+
     def write() -> Sequence[Published]:
-        rows = opened.rows(table)
-        is_new = row and not any((one["day"], one["sha256"]) == (row["day"], row["sha256"]) for one in rows)
-        if opened.exists(table) and not is_new:
+        if opened.exists(table) and not new(opened.rows(table)):
             return [opened.verify(table)]
         run_id = context.run.run_id
-        return opened.publish([opened.stage_rows(table, [*rows, row] if row else rows, run_id)], run_id)
+        return opened.publish([opened.add_rows(table, lambda standing: new(standing.rows), run_id)], run_id)
 
     if selected(context, table):
         yield from publish(context, [table], write)

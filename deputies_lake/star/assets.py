@@ -6,7 +6,7 @@ it holds has its member. The fact finds its keys without them, so Spark writes a
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
 from uuid import uuid4
@@ -31,7 +31,7 @@ from deputies_lake.partitions import reimbursement_years
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Staged, Years
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row, Staged, Years
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import stg_kaggle_refunds
@@ -55,7 +55,7 @@ from deputies_lake.star import (
 from deputies_lake.star.expenses import HOUSE, KAGGLE, SOURCE_CODES, chosen, conformed
 from deputies_lake.star.literals import no_rows
 from deputies_lake.star.mentions import payers
-from deputies_lake.star.shipped import Row, typed
+from deputies_lake.star.shipped import typed
 
 _EXPENSES: Final = (HOUSE, KAGGLE)
 _REFUNDS: Final = stg_kaggle_refunds.TABLE
@@ -80,7 +80,7 @@ _DIMENSIONS: Final[Mapping[Table, tuple[Sequence[Table], Callable[[_Inputs], Dat
     dim_document_types.TABLE: (_EXPENSES, lambda inputs: dim_document_types.transform(inputs.expenses)),
 }
 
-_REFERENCE_TABLES: Final[Mapping[Table, tuple[Sequence[Table], Callable[[Lake], Sequence[Row]]]]] = {
+_REFERENCE_TABLES: Final[Mapping[Table, tuple[Sequence[Table], Callable[[Lake], Sequence[Mapping[str, str]]]]]] = {
     ref_monthly_quotas.TABLE: ([], lambda _: tables.rows("monthly_quotas")),
     ref_category_limits.TABLE: ([], lambda _: tables.rows("category_limits")),
     ref_category_labels.TABLE: ([], lambda _: tables.rows("expense_category_labels")),
@@ -128,7 +128,7 @@ def build_star(
     years = years_of(context) if {*wanted}.intersection(_FACTS) else []
 
     def write() -> Sequence[Published]:
-        shipped = {table: rows(opened) for table, (_, rows) in _REFERENCE_TABLES.items() if table in wanted}
+        shipped = {table: partial(_shipped, opened, table) for table in _REFERENCE_TABLES if table in wanted}
         versions, of_years = _versions(opened, wanted, shipped), _fact_versions(opened, years)
         new, new_years = versions, of_years
         if not settings.rebuild():
@@ -140,7 +140,7 @@ def build_star(
         staged = [
             # Without Spark: written by it, these few rows would take a second more.
             *(
-                replace(opened.stage_rows(table, typed(table, rows), run_id), data_version=new[table])
+                opened.stage_rows(table, rows, run_id, version_of=version_of)
                 for table, rows in shipped.items()
                 if table in new
             ),
@@ -163,12 +163,19 @@ def build_star(
     yield from publish(context, _STAR, write, metadata)
 
 
-def _versions(lake: Lake, tables: Sequence[Table], shipped: Mapping[Table, Sequence[Row]]) -> Mapping[Table, str]:
+def _shipped(lake: Lake, table: Table) -> Sequence[Row]:
+    _, rows = _REFERENCE_TABLES[table]
+    return typed(table, rows(lake))
+
+
+def _versions(
+    lake: Lake, tables: Sequence[Table], shipped: Mapping[Table, Callable[[], Sequence[Row]]]
+) -> Mapping[Table, str]:
     """What each of the dimensions and reference tables is made from."""
     made_from = _staged_versions(lake)
     return {
         **{table: version_of(made_from, current_year()) for table in _DIMENSIONS if table in tables},
-        **{table: version_of(rows) for table, rows in shipped.items()},
+        **{table: version_of(rows()) for table, rows in shipped.items()},
     }
 
 
@@ -247,7 +254,7 @@ def _changes(lake: Lake, fact: Staged, years: Sequence[int], run_id: str) -> Sta
         else:
             connection.execute("CREATE TEMP VIEW before AS FROM after WHERE false")
         found = fct_expense_changes.rows(fct_expense_changes.changes(connection))
-    return lake.stage_rows(table, [*lake.rows(table, years), *found], run_id, years=years)
+    return lake.add_rows(table, lambda _: found, run_id, years=years)
 
 
 def _expenses(lake: Lake, spark: SparkSession, years: Years = None) -> DataFrame:

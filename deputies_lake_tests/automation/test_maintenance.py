@@ -26,7 +26,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     monkeypatch.setattr(maintenance, "LEFTOVER_AGE", timedelta(0))
     lake = LakeResource.of(load_settings("local")).open()
     commit(lake, fct_expenses.TABLE, [receipt(1, "a", "10")], [YEAR])
-    lake.stage_rows(fct_expenses.TABLE, [receipt(2, "b", "20")], "killed", years=[YEAR])
+    lake.stage_rows(fct_expenses.TABLE, lambda: [receipt(2, "b", "20")], "killed", years=[YEAR])
     return lake
 
 

@@ -11,7 +11,7 @@ from deputies_lake import contracts
 from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Staged
+from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Staged, Standing
 from deputies_lake_tests.resources.tables import EXPENSES, PARTIES, expenses, stage
 
 STATES = replace(PARTIES, name="dim_states")
@@ -146,3 +146,41 @@ def test_who_stages_a_table_may_add_what_was_found_on_the_way(lake: Lake) -> Non
     found = Finding(check="nothing_vanished", passed=False, blocking=False, summary="2019 lost 3 rows")
     staged = Staged(contract=PARTIES, table=lake.table(PARTIES), files=[], row_count=0, findings=[found])
     assert lake.publish([staged], "run")[0].findings[-1] == found
+
+
+# Rows that need no Spark
+
+
+def test_of_two_that_add_rows_to_one_version_the_second_gets_a_conflict_and_no_row_is_lost(lake: Lake) -> None:
+    first = lake.add_rows(PARTIES, lambda _: [{"party_key": 1, "name": "of the first"}], "first")
+    second = lake.add_rows(PARTIES, lambda _: [{"party_key": 2, "name": "of the second"}], "second")
+    lake.publish([first], "first")
+    with pytest.raises(ConcurrentCommitError):
+        lake.publish([second], "second")
+    again = lake.add_rows(PARTIES, lambda _: [{"party_key": 2, "name": "of the second"}], "again")
+    lake.publish([again], "again")
+    assert sorted(row["name"] for row in lake.rows(PARTIES)) == ["of the first", "of the second"]
+
+
+def test_what_others_publish_while_rows_are_made_is_not_replaced(lake: Lake) -> None:
+    """Whatever `rows` reads, it reads it when the version that it will replace is known."""
+
+    def read_slowly() -> list[dict[str, object]]:
+        lake.publish([lake.stage_rows(PARTIES, lambda: [{"party_key": 1, "name": "meanwhile"}], "other")], "other")
+        return [{"party_key": 2, "name": "late"}]
+
+    with pytest.raises(ConcurrentCommitError):
+        lake.publish([lake.stage_rows(PARTIES, read_slowly, "overtaken")], "overtaken")
+    assert [row["name"] for row in lake.rows(PARTIES)] == ["meanwhile"]
+
+
+def test_who_adds_rows_is_told_those_of_the_version_that_they_are_added_to(lake: Lake) -> None:
+    publish_years(lake, {2019: "a"}, 2019, 2020)
+    told = []
+
+    def none(standing: Standing) -> list[dict[str, object]]:
+        told.append((sorted({row["year"] for row in standing.rows}), standing.versions))
+        return []
+
+    assert lake.add_rows(EXPENSES, none, "run", years=[2020]).row_count == 2
+    assert told == [([2020], {2019: "a"})]

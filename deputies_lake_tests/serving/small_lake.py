@@ -39,7 +39,7 @@ def row(contract: Table, **values: Any) -> dict[str, Any]:
 def commit(lake: Lake, contract: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Publish rows in the place of those of their years, or of all."""
     years = sorted({one["year"] for one in rows}) if contract.partitioned else None
-    staged = lake.stage_rows(contract, rows, "run", years=years)
+    staged = lake.stage_rows(contract, lambda: rows, "run", years=years)
     iceberg.commit(staged.table, staged.files, years=years, expected_rows=len(rows), properties={})
 
 

@@ -129,7 +129,7 @@ def test_rows_of_raw_from_before_a_column_was_added_are_not_staged_and_the_remed
     shutil.rmtree(platform.folder / "warehouse")
     known = replace(table, columns=tuple(column for column in table.columns if column.name != "occurrence"))
     of_old = [{name: row[name] for name in known.column_names} for row in rows]
-    staged = platform.lake.stage_rows(known, of_old, "earlier", years=[2013])
+    staged = platform.lake.stage_rows(known, lambda: of_old, "earlier", years=[2013])
     platform.lake.publish([replace(staged, data_version=version)], "earlier")
     (event,) = (event for event in platform.stage(2013).all_events if event.is_step_failure)
     failure = event.step_failure_data.user_failure_data

@@ -59,7 +59,7 @@ class Star:
         """Publish staged rows of the years they speak of, as the staging layer would have."""
         rows = staged_rows(source, *changes)
         years = {int(str(row["year"])) for row in rows}
-        staged = self.lake.stage_rows(source, rows, "staged", years=years)
+        staged = self.lake.stage_rows(source, lambda: rows, "staged", years=years)
         versions = dict.fromkeys(years, version) if version else {}
         self.lake.publish([replace(staged, expected=lambda: sums_of(source, rows), versions=versions)], "staged")
 
@@ -241,7 +241,7 @@ def test_a_new_file_of_the_house_moves_the_months_whose_receipts_are_arriving(st
     for number, column in enumerate(file_versions.TABLE.required):
         version[column] = number if column.endswith(("amount", "rows", "bytes")) else column
     version |= {"year": 2026, "decision": "published", "decided_at": day, "archived_at": day, "modified_at": day}
-    star.lake.publish([star.lake.stage_rows(file_versions.TABLE, [version], "raw", years=[2026])], "raw")
+    star.lake.publish([star.lake.stage_rows(file_versions.TABLE, lambda: [version], "raw", years=[2026])], "raw")
     assert (before, arriving(star)) == ([], [("2026-06-01", "2026-09-01")])
 
 
