@@ -9,16 +9,31 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.quota_years import TIMEZONE
-from deputies_lake.raw import file_versions
+from deputies_lake.raw import file_versions, kaggle_reimbursements
 from deputies_lake.resources.lake import Lake
 from deputies_lake.star import dim_expense_categories, fct_expense_changes, fct_expenses
 
 BRASILIA = ZoneInfo(TIMEZONE)
+
+_WITHOUT_NET: Final = kaggle_reimbursements.CSV.source_code
+
+_IN_ALL: Final = f"""
+    SELECT
+        count(DISTINCT expense_category_key),
+        sum(amount) FILTER (moment = 'before'),
+        sum(amount) FILTER (moment = 'after')
+    FROM (
+        SELECT
+            moment, expense_category_key,
+            CASE source_code WHEN '{_WITHOUT_NET}' THEN document_amount ELSE net_amount END AS amount
+        FROM (SELECT 'before' AS moment, * FROM before UNION ALL BY NAME SELECT 'after' AS moment, * FROM after)
+    )
+"""
 
 
 class NoVersionError(Exception):
@@ -43,6 +58,23 @@ class Change:
     rows_altered: int
     before: Decimal
     after: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff:
+    """What changed in a year, and what it held `before` and `after` in all, in BRL as its `changes` count them.
+
+    `unchanged` is how many categories stayed as they were.
+    """
+
+    changes: Sequence[Change]
+    unchanged: int
+    before: Decimal
+    after: Decimal
+
+    @property
+    def unchanged_amount(self) -> Decimal:
+        return self.before - sum((change.before for change in self.changes), Decimal(0))
 
 
 def versions(lake: Lake) -> Sequence[Version]:
@@ -72,7 +104,7 @@ def before_last_change(lake: Lake, year: int, after: Version) -> Version:
     return next(others, after)
 
 
-def diff(lake: Lake, year: int, before: Version, after: Version, rows_to: Path | None = None) -> Sequence[Change]:
+def diff(lake: Lake, year: int, before: Version, after: Version, rows_to: Path | None = None) -> Diff:
     """What differs in a year between two versions, by category; each row that does, as CSV, where a file is given.
 
     Raises `MissingTableError`.
@@ -81,10 +113,16 @@ def diff(lake: Lake, year: int, before: Version, after: Version, rows_to: Path |
         for name, version in (("before", before), ("after", after)):
             lake.view(connection, fct_expenses.TABLE, [year], snapshot_id=version.snapshot_id, name=name)
         found = fct_expense_changes.changes(connection)
+        in_all = connection.sql(_IN_ALL).fetchone() or (0, None, None)
         if rows_to:
             fct_expense_changes.changed_rows(connection).write_csv(str(rows_to), header=True)
     categories = {row["expense_category_key"]: row["name_pt"] for row in lake.rows(dim_expense_categories.TABLE)}
-    return [_change(change, categories) for change in found]
+    return Diff(
+        changes=[_change(change, categories) for change in found],
+        unchanged=in_all[0] - len(found),
+        before=in_all[1] or Decimal(0),
+        after=in_all[2] or Decimal(0),
+    )
 
 
 def decisions(lake: Lake, year: int) -> Sequence[Mapping[str, Any]]:
@@ -94,7 +132,7 @@ def decisions(lake: Lake, year: int) -> Sequence[Mapping[str, Any]]:
 
 def _change(change: Mapping[str, Any], categories: Mapping[int, str]) -> Change:
     def amount(moment: str) -> Decimal:
-        measure = "document" if change[f"source_{moment}"] == "kaggle_reimbursements" else "net"
+        measure = "document" if change[f"source_{moment}"] == _WITHOUT_NET else "net"
         return Decimal(change[f"{measure}_{moment}"])
 
     return Change(

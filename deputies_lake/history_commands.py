@@ -65,11 +65,11 @@ def diff(
         before = versions.version_on(lake, first.date()) if first else versions.before_last_change(lake, year, after)
         found = versions.diff(lake, year, before, after, rows_to)
         click.echo(f"{year}, from the version of {before.since:%Y-%m-%d %H:%M} to that of {after.since:%Y-%m-%d %H:%M}")
-        if not found:
+        if not found.changes:
             click.echo("Nothing changed.")
             return
         click.echo(f"{'added':>8}{'removed':>9}{'altered':>9}{'BRL before':>18}{'BRL after':>18}{'difference':>16}")
-        for change in found:
+        for change in found.changes:
             _line(
                 change.rows_added,
                 change.rows_removed,
@@ -78,13 +78,16 @@ def diff(
                 change.after,
                 change.category,
             )
+        if found.unchanged:
+            amount, others = found.unchanged_amount, f"other{'s' if found.unchanged > 1 else ''}"
+            _line(0, 0, 0, amount, amount, f"{found.unchanged} {others}, unchanged")
         _line(
-            sum(change.rows_added for change in found),
-            sum(change.rows_removed for change in found),
-            sum(change.rows_altered for change in found),
-            sum((change.before for change in found), Decimal(0)),
-            sum((change.after for change in found), Decimal(0)),
-            "in all",
+            sum(change.rows_added for change in found.changes),
+            sum(change.rows_removed for change in found.changes),
+            sum(change.rows_altered for change in found.changes),
+            found.before,
+            found.after,
+            f"{year} in all",
         )
         if rows_to:
             click.echo(f"Each changed row: {rows_to}")

@@ -168,7 +168,7 @@ def _decisions(lake: Lake) -> tuple[Mapping[int, Mapping[str, Any]], Mapping[int
     """Year by year the last decision, and the last by which something was published."""
     rows = sorted(lake.rows(file_versions.TABLE), key=lambda row: row["decided_at"])
     last = {row[YEAR]: row for row in rows}
-    return last, {row[YEAR]: row for row in rows if row["decision"] != file_versions.BLOCKED}
+    return last, {row[YEAR]: row for row in rows if file_versions.is_believed(row)}
 
 
 def _file(row: Mapping[str, Any]) -> FileStatus:

@@ -30,12 +30,12 @@ def blank(contract: Any, **fields: Any) -> dict[str, Any]:
     return {**row, **fields}
 
 
-def receipt(key: int, document: str, net: str) -> dict[str, Any]:
+def receipt(key: int, document: str, net: str, category: int = FUEL) -> dict[str, Any]:
     return blank(
         fct_expenses.TABLE,
         year=YEAR,
         expense_key=key,
-        expense_category_key=FUEL,
+        expense_category_key=category,
         document_id=document,
         source_code="chamber_expenses",
         document_amount=Decimal(net),
@@ -65,9 +65,10 @@ def commit(lake: Lake, contract: Any, rows: Sequence[Mapping[str, Any]], years: 
 
 @pytest.fixture
 def two_versions(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    """Of Monday, and of Wednesday: a receipt stayed, one was altered, one withdrawn, one added."""
-    commit(lake, fct_expenses.TABLE, [receipt(1, "a", "10"), receipt(2, "b", "20"), receipt(3, "c", "30")], [YEAR])
-    commit(lake, fct_expenses.TABLE, [receipt(1, "a", "10"), receipt(4, "b", "25"), receipt(5, "d", "40")], [YEAR])
+    """Of Monday, and of Wednesday: a receipt stayed, one was altered, one withdrawn, one added; two others stayed."""
+    stayed = [receipt(1, "a", "10"), receipt(8, "f", "7.50", FUEL + 1), receipt(9, "g", "0.16", FUEL + 2)]
+    commit(lake, fct_expenses.TABLE, [*stayed, receipt(2, "b", "20"), receipt(3, "c", "30")], [YEAR])
+    commit(lake, fct_expenses.TABLE, [*stayed, receipt(4, "b", "25"), receipt(5, "d", "40")], [YEAR])
     first, second = lake.snapshots(fct_expenses.TABLE).values()
     monkeypatch.setattr(Lake, "snapshots", lambda *_: {MONDAY: first, MONDAY + timedelta(days=2): second})
     return lake
@@ -97,16 +98,17 @@ def test_a_day_before_the_first_version_is_told_when_that_was(two_versions: Lake
 
 def test_two_versions_differ_by_category(two_versions: Lake) -> None:
     before, after = history.versions(two_versions)
-    assert history.diff(two_versions, YEAR, before, after) == [
-        history.Change(
-            category="Combustíveis",
-            rows_added=1,
-            rows_removed=1,
-            rows_altered=1,
-            before=Decimal("60.00"),
-            after=Decimal("75.00"),
-        )
-    ]
+    change = history.Change(
+        category="Combustíveis",
+        rows_added=1,
+        rows_removed=1,
+        rows_altered=1,
+        before=Decimal("60.00"),
+        after=Decimal("75.00"),
+    )
+    assert history.diff(two_versions, YEAR, before, after) == history.Diff(
+        changes=[change], unchanged=2, before=Decimal("67.66"), after=Decimal("82.66")
+    )
 
 
 def test_the_fact_must_have_been_published(lake: Lake) -> None:
@@ -125,7 +127,8 @@ def test_diff_says_what_the_last_publication_changed(two_versions: Lake) -> None
             "2022, from the version of 2026-08-17 04:00 to that of 2026-08-19 04:00",
             "   added  removed  altered        BRL before         BRL after      difference",
             "       1        1        1             60.00             75.00          +15.00  Combustíveis",
-            "       1        1        1             60.00             75.00          +15.00  in all",
+            "       0        0        0              7.66              7.66           +0.00  2 others, unchanged",
+            "       1        1        1             67.66             82.66          +15.00  2022 in all",
         ],
     )
 

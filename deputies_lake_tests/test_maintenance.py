@@ -224,7 +224,8 @@ def test_two_versions_within_the_time_can_be_compared_after_the_clean_up(
     before, after = history.versions(directory.lake)
     compared = history.diff(directory.lake, YEAR, before, after)
     directory.clean()
-    assert history.diff(directory.lake, YEAR, before, after) == compared != []
+    assert history.diff(directory.lake, YEAR, before, after) == compared
+    assert compared.changes != []
 
 
 @pytest.mark.usefixtures("days_later")

@@ -9,8 +9,9 @@ import io
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.fs as pafs
 from deputies_lake.checks.audit import Sums
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.published_csv import BLOCK_BYTES, PublishedCsv, RawFileError
+from deputies_lake.raw.rejections import Rejections
 
 _MANIFEST: Final = "manifest.json"
 _ACCEPTANCE: Final = "acceptance.json"
@@ -41,7 +43,11 @@ class LandedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is known of one version of a published file. `totals`: [year, category, rows, BRL, ...] as published."""
+    """What is known of one version of a published file. `totals`: [year, category, rows, BRL, ...] as published.
+
+    Of the `rows`, `unreadable` could not be split and `rejected_rows` are not staged, which hold `rejected_amount` BRL
+    as far as that can be read; None where a version was read before they were counted.
+    """
 
     source_code: str
     file_name: str
@@ -53,6 +59,18 @@ class Manifest:
     rows: int
     unreadable: int
     totals: list[tuple[Any, ...]]
+    rejected_rows: int | None = None
+    rejected_amount: str | None = None
+    first_rejected_lines: list[int] = field(default_factory=list)
+
+    @property
+    def rejections(self) -> Rejections:
+        """None known, where they were not counted."""
+        return Rejections(
+            rows=self.rejected_rows or 0,
+            amount=Decimal(self.rejected_amount or 0),
+            first_lines=self.first_rejected_lines,
+        )
 
     def years(self) -> list[int]:
         return sorted({year for year, *_ in self.totals})
@@ -178,15 +196,20 @@ class Archive:
         rows: int,
         unreadable: int,
         totals: ControlTotals,
+        rejections: Rejections,
     ) -> Manifest:
-        """Record what was learned; from now on the version is complete."""
+        """Record what was learned; from now on the version is complete.
+
+        Bytes that were complete before keep their dates and their name: what is learned anew is what they hold.
+        """
+        known = self.manifest(source, sha256)
         manifest = Manifest(
             source_code=source.source_code,
-            file_name=landed.name,
+            file_name=known.file_name if known else landed.name,
             sha256=sha256,
             size=landed.size,
-            modified=landed.modified,
-            archived=datetime.now(UTC).isoformat(timespec="seconds"),
+            modified=known.modified if known else landed.modified,
+            archived=known.archived if known else datetime.now(UTC).isoformat(timespec="seconds"),
             header=list(header),
             rows=rows,
             unreadable=unreadable,
@@ -194,6 +217,9 @@ class Archive:
                 (*group, count, *(f"{amount:.2f}" for amount in totals.amounts[group]))
                 for group, count in sorted(totals.rows.items())
             ],
+            rejected_rows=rejections.rows,
+            rejected_amount=f"{rejections.amount:.2f}",
+            first_rejected_lines=rejections.first_lines,
         )
         self._write(f"{self._folder(source, sha256)}/{_MANIFEST}", asdict(manifest))
         return manifest

@@ -61,6 +61,8 @@ CSV: Final = PublishedCsv(
     category_column="txtDescricao",
     amount_column="vlrLiquido",
     other_amount_columns=("vlrDocumento", "vlrGlosa", "vlrRestituicao"),
+    # Of most rows nothing is paid back.
+    amounts_may_be_empty=("vlrRestituicao",),
     stated_year_column="numAno",
     obtain="Fetch it with `deputies-lake fetch --years {year}`.",
 )

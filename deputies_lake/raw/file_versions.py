@@ -6,6 +6,7 @@ A version that was refused, or came back after another, has a row for each time.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table
@@ -13,8 +14,9 @@ from deputies_lake.raw.archive import Acceptance, Manifest
 from deputies_lake.raw.drop_guard import Comparison
 
 PUBLISHED: Final = "published"
-BLOCKED: Final = "blocked"
 ACCEPTED: Final = "accepted"
+BLOCKED: Final = "blocked"
+REFUSED: Final = "refused"
 
 TABLE: Final = Table(
     layer="raw",
@@ -34,8 +36,10 @@ TABLE: Final = Table(
         ),
         Column(
             name="decision",
-            pt="published; blocked: perdeu demais e não foi publicada; accepted: publicada por decisão de uma pessoa",
-            en="published; blocked: it lost too much and was not published; accepted: published on a person's word",
+            pt="published; accepted: publicada por decisão de uma pessoa; blocked: não publicada, salvo se uma pessoa "
+            "a aceitar; refused: não pôde ser lida",
+            en="published; accepted: published on a person's word; blocked: not published unless a person accepts it; "
+            "refused: it could not be read",
             example="published",
         ),
         Column(name="sha256", pt="SHA-256 dos bytes publicados", en="SHA-256 of the published bytes"),
@@ -44,8 +48,8 @@ TABLE: Final = Table(
         Column(
             name="modified_at",
             type="timestamp_ntz",
-            pt="data do arquivo na zona de chegada (UTC)",
-            en="the file's date in the landing zone (UTC)",
+            pt="data do arquivo (UTC)",
+            en="the file's date (UTC)",
             nullable=True,
         ),
         Column(
@@ -53,10 +57,27 @@ TABLE: Final = Table(
             type="timestamp_ntz",
             pt="quando os bytes foram arquivados (UTC)",
             en="when the bytes were archived (UTC)",
+            nullable=True,
         ),
         Column(name="header", pt="cabeçalho como publicado", en="the header as published"),
         Column(name="rows", type="bigint", pt="linhas", en="rows", example="107810"),
         Column(name="unreadable_rows", type="bigint", pt="linhas ilegíveis", en="rows that could not be split"),
+        Column(
+            name="rejected_rows",
+            type="bigint",
+            pt="linhas que não se pôde dividir em campos, ou cujos valores não se pôde ler; nulo se não se contou",
+            en="rows that could not be split, or whose amounts could not be read; null where they were not counted",
+            nullable=True,
+            example="0",
+        ),
+        Column(
+            name="rejected_amount",
+            type=MONEY,
+            pt="valor líquido dessas linhas em BRL, até onde se pôde ler; nulo se não se contou",
+            en="net value of these rows in BRL, as far as it could be read; null where they were not counted",
+            nullable=True,
+            example="0.00",
+        ),
         Column(name="net_amount", type=MONEY, pt="valor líquido em BRL", en="net value in BRL", published="vlrLiquido"),
         Column(
             name="document_amount",
@@ -87,8 +108,8 @@ TABLE: Final = Table(
         ),
         Column(
             name="faults",
-            pt="o que se perdeu além do tolerado",
-            en="what was lost beyond what is tolerated",
+            pt="por que não foi publicada, ou o que uma pessoa aceitou",
+            en="why it was not published, or what a person accepted",
             nullable=True,
             example="rows fell by 25.1%, more than the 2.0% that 2022 may lose",
         ),
@@ -98,6 +119,11 @@ TABLE: Final = Table(
     ),
     key=(YEAR, "source_code", "decided_at"),
 )
+
+
+def is_believed(row: Mapping[str, Any]) -> bool:
+    """Whether this decision had the version published."""
+    return row["decision"] in {PUBLISHED, ACCEPTED}
 
 
 def row(
@@ -128,6 +154,8 @@ def row(
         "header": ";".join(manifest.header),
         "rows": manifest.rows,
         "unreadable_rows": manifest.unreadable,
+        "rejected_rows": manifest.rejected_rows,
+        "rejected_amount": None if manifest.rejected_amount is None else Decimal(manifest.rejected_amount),
         "net_amount": net,
         "document_amount": document,
         "deduction_amount": deduction,

@@ -23,6 +23,7 @@ from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.equal_lines import EqualLines
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks, readable_amounts
+from deputies_lake.raw.rejections import Rejections
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, Staged
 
@@ -81,15 +82,16 @@ def stage_file(
     """
     table = lake.table(contract)
     prefix = iceberg.new_prefix(table, run_id)
-    totals = ControlTotals()
+    totals, rejections = ControlTotals(), Rejections()
     amounts = (source.amount_column, *source.other_amount_columns)
     rows = unreadable = of_year = 0
     lines = EqualLines(source.columns)
     with _text(archive, zone, landed, source, sha256) as stream, _Writers(table, prefix, lines) as writers:
         blocks = read_blocks(stream, landed.path, source)
         for block in blocks.tables:
-            readable = (readable_amounts(block[column]) for column in amounts)
+            readable = [readable_amounts(block[column]) for column in amounts]
             totals.add(block[YEAR], block[source.category_column], *readable)
+            rejections.add(block, source, readable)
             writers.write(block)
             of_year += _rows_of_its_year(block, source)
             unreadable += block.num_rows - block["unreadable_reason"].null_count
@@ -99,7 +101,14 @@ def stage_file(
         problem = f"most of its rows are of another year than {source.only_year}"
         raise RawFileError(landed.path, problem, f"Put the file of {source.only_year} in its place. {source.obtain}")
     manifest = archive.complete(
-        source, landed, sha256, header=blocks.header, rows=rows, unreadable=unreadable, totals=totals
+        source,
+        landed,
+        sha256,
+        header=blocks.header,
+        rows=rows,
+        unreadable=unreadable,
+        totals=totals,
+        rejections=rejections,
     )
     staged = Staged(
         contract=contract,

@@ -84,7 +84,8 @@ class PublishedCsv:
 
     `year_column` begins with the quota year; a file without one is all of `only_year`. A source of one file a year
     has `{year}` in its file names and is made whole by `of_year`; most of its rows must say that year in their
-    `stated_year_column`. `optional_columns` are missing in older layouts.
+    `stated_year_column`. `optional_columns` are missing in older layouts. An amount that is empty is none, but for
+    those that `amounts_may_be_empty`.
     A source that `quotes_every_field` can be split at quoted delimiters where the quotes inside a field are not
     doubled. One that `keeps_new_columns` has `OTHER_COLUMNS` in its contract; for any other a new column is an error.
     """
@@ -99,6 +100,7 @@ class PublishedCsv:
     category_column: str
     amount_column: str
     other_amount_columns: tuple[str, ...] = ()
+    amounts_may_be_empty: tuple[str, ...] = ()
     year_column: str | None = None
     only_year: int | None = None
     stated_year_column: str | None = None

@@ -120,9 +120,7 @@ def _of_house(decisions: Iterable[Mapping[str, Any]], year: int, since: datetime
     """The version of the year's file that stood when its figures were published."""
     moment = since.astimezone(UTC).replace(tzinfo=None)
     standing = [
-        row
-        for row in decisions
-        if row[YEAR] == year and row["decision"] != file_versions.BLOCKED and row["decided_at"] <= moment
+        row for row in decisions if row[YEAR] == year and file_versions.is_believed(row) and row["decided_at"] <= moment
     ]
     if not standing:
         return _UNKNOWN

@@ -148,7 +148,7 @@ def _taken_in_at(lake: "Lake", year: int, sha256: str) -> datetime | None:
     decided = [
         row["decided_at"]
         for row in lake.rows(_VERSIONS, [year])
-        if row["sha256"] == sha256 and row["decision"] != file_versions.BLOCKED
+        if row["sha256"] == sha256 and file_versions.is_believed(row)
     ]
     return max(decided).replace(tzinfo=UTC) if decided else None
 

@@ -245,9 +245,6 @@ TABLE: Final = Table(
     ),
 )
 
-# Of most rows nothing is paid back.
-_MAY_BE_EMPTY: Final = ("vlrRestituicao",)
-
 
 def judge(raw: DataFrame) -> DataFrame:
     """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
@@ -265,7 +262,7 @@ def judge(raw: DataFrame) -> DataFrame:
 def _not_an_amount(name: str) -> SparkColumn:
     text = F.col(name)
     wrong = readable_amount(text).isNull()
-    if name in _MAY_BE_EMPTY:
+    if name in CSV.amounts_may_be_empty:
         wrong = wrong & (text != "")
     return F.coalesce(
         rejected_where(wrong & text.contains(","), name, "has a comma, where the House writes a decimal point"),

@@ -88,7 +88,7 @@ TABLE: Final = Table(
 
 def newest_file(versions: Iterable[Mapping[str, Any]]) -> date | None:
     """The day of the newest of the House's files, by the rows of raw.file_versions; refused ones do not count."""
-    believed = [version for version in versions if version["decision"] != file_versions.BLOCKED]
+    believed = [version for version in versions if file_versions.is_believed(version)]
     days = ((version["modified_at"] or version["archived_at"]).date() for version in believed)
     return max(days, default=None)
 

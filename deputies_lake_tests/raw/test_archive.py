@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import json
+import os
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.kaggle_refunds import CSV as OTHER_SOURCE
 from deputies_lake.raw.kaggle_reimbursements import CSV as SOURCE
 from deputies_lake.raw.published_csv import RawFileError
+from deputies_lake.raw.rejections import Rejections
 
 PLAIN, PACKED = SOURCE.file_names
 CONTENT = b"bugged_date,receipt_date\n0,2013-03-27\n" * 100
@@ -70,8 +73,13 @@ def totals() -> ControlTotals:
     return learned
 
 
+REJECTED = Rejections(rows=2, amount=Decimal("-1.50"), first_lines=[3, 4])
+
+
 def complete(archive: Archive, landed: LandedFile, sha256: str) -> Manifest:
-    return archive.complete(SOURCE, landed, sha256, header=SOURCE.columns, rows=3, unreadable=1, totals=totals())
+    return archive.complete(
+        SOURCE, landed, sha256, header=SOURCE.columns, rows=3, unreadable=1, totals=totals(), rejections=REJECTED
+    )
 
 
 # the landing zone
@@ -283,7 +291,59 @@ def test_a_manifest_tells_what_the_file_was(landing: Path, zone: LandingZone, ar
             (2013, "Telephony", 1, "70.00"),
             (2014, "Telephony", 1, "-1.50"),
         ],
+        rejected_rows=2,
+        rejected_amount="-1.50",
+        first_rejected_lines=[3, 4],
     )
+    assert manifest.rejections == REJECTED
+
+
+def test_bytes_that_come_again_keep_their_dates(
+    landing: Path, zone: LandingZone, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = land(landing)
+    os.utime(landing / PLAIN, (1_600_000_000, 1_600_000_000))
+    read_through(archive, zone, sha256)
+    first = complete(archive, zone.require(SOURCE), sha256)
+    os.utime(landing / PLAIN, (1_700_000_000, 1_700_000_000))
+    later = type("Later", (datetime,), {"now": classmethod(lambda cls, zone: datetime(2030, 1, 1, tzinfo=zone))})
+    monkeypatch.setattr(archive_module, "datetime", later)
+    complete(archive, zone.require(SOURCE), sha256)
+    assert archive.manifest(SOURCE, sha256) == first
+
+
+def test_bytes_that_are_read_anew_are_known_by_what_was_learned_last(
+    landing: Path, zone: LandingZone, archive: Archive
+) -> None:
+    sha256 = land(landing)
+    read_through(archive, zone, sha256)
+    complete(archive, zone.require(SOURCE), sha256)
+    anew = archive.complete(
+        SOURCE,
+        zone.require(SOURCE),
+        sha256,
+        header=SOURCE.columns,
+        rows=4,
+        unreadable=0,
+        totals=totals(),
+        rejections=Rejections(),
+    )
+    assert (anew.rows, anew.unreadable, archive.manifest(SOURCE, sha256)) == (4, 0, anew)
+
+
+def test_a_manifest_of_an_earlier_version_of_this_code_can_be_read(
+    landing: Path, zone: LandingZone, archive: Archive, kept: Path
+) -> None:
+    sha256 = land(landing)
+    read_through(archive, zone, sha256)
+    complete(archive, zone.require(SOURCE), sha256)
+    path = copy_of(kept, sha256, "manifest.json")
+    newer = ("rejected_rows", "rejected_amount", "first_rejected_lines")
+    of_old = {name: value for name, value in json.loads(path.read_text()).items() if name not in newer}
+    path.write_text(json.dumps(of_old))
+    manifest = archive.manifest(SOURCE, sha256)
+    assert manifest is not None
+    assert (manifest.rejected_rows, manifest.rejections.rows) == (None, 0)
 
 
 def test_a_manifest_is_readable_by_people(landing: Path, zone: LandingZone, archive: Archive, kept: Path) -> None:

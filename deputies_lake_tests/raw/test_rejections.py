@@ -1,0 +1,91 @@
+"""Which lines count as rejected, and from when on a file is not believed for their sake."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from deputies_lake.raw.chamber_expenses import CSV
+from deputies_lake.raw.published_csv import readable_amounts
+from deputies_lake.raw.rejections import Rejections, is_doubted, told
+
+AMOUNTS = (CSV.amount_column, *CSV.other_amount_columns)
+
+
+def block(*lines: Mapping[str, str | None], first_line: int = 2) -> pa.Table:
+    """Sound lines but for what is said of each."""
+    sound = {"vlrLiquido": "10.25", "vlrDocumento": "12", "vlrGlosa": "1.75", "vlrRestituicao": ""}
+    columns = {name: pa.array([{**sound, **line}[name] for line in lines], pa.string()) for name in AMOUNTS}
+    reasons = pa.array([line.get("unreadable_reason") for line in lines], pa.string())
+    numbers = pa.array(range(first_line, first_line + len(lines)), pa.int64())
+    return pa.table({**columns, "unreadable_reason": reasons, "source_line": numbers})
+
+
+def counted(*blocks: pa.Table) -> Rejections:
+    rejections = Rejections()
+    for one in blocks:
+        rejections.add(one, CSV, [readable_amounts(one[name]) for name in AMOUNTS])
+    return rejections
+
+
+def test_sound_lines_are_not_counted() -> None:
+    assert counted(block({}, {"vlrRestituicao": "1.00"}, {"vlrLiquido": "-3"})) == Rejections()
+
+
+@pytest.mark.parametrize(
+    ("line", "amount"),
+    [
+        ({"vlrLiquido": "411,51"}, "0"),
+        ({"vlrLiquido": ""}, "0"),
+        ({"vlrDocumento": "12,00"}, "10.25"),
+        ({"vlrGlosa": ""}, "10.25"),
+        ({"vlrRestituicao": "1,00"}, "10.25"),
+        ({**dict.fromkeys(AMOUNTS, ""), "unreadable_reason": "3 fields instead of 32"}, "0"),
+    ],
+)
+def test_a_line_without_amounts_that_can_be_read_counts_with_what_can_be(line: dict[str, str], amount: str) -> None:
+    assert counted(block({}, line)) == Rejections(rows=1, amount=Decimal(amount), first_lines=[3])
+
+
+def test_the_first_five_lines_are_named_across_blocks() -> None:
+    wrong = {"vlrLiquido": "x"}
+    found = counted(block(wrong, {}, wrong), block(*[wrong] * 10, first_line=5))
+    assert (found.rows, found.first_lines) == (12, [2, 4, 5, 6, 7])
+
+
+def test_it_is_said_in_a_sentence() -> None:
+    found = Rejections(rows=1200, amount=Decimal("1234.5"), first_lines=[2, 1003])
+    assert told(found, rows=107_810) == (
+        "1,200 of 107,810 lines can't be read, with BRL 1,234.50 of what can be read in them; the first: lines 2, 1,003"
+    )
+    assert told(Rejections(rows=1, first_lines=[7]), rows=9) == "1 of 9 lines can't be read; the first: line 7"
+    assert told(Rejections(), rows=9) == ""
+
+
+@pytest.mark.parametrize(
+    ("rejected", "rows", "doubted"),
+    [
+        (0, 10, False),
+        (1, 2, False),
+        (5, 10, False),
+        (6, 1000, True),
+        (1, 1, True),
+        (3, 5, True),
+        (5, 1000, False),
+        (500, 100_000, False),
+        (501, 100_000, True),
+    ],
+)
+def test_a_few_lines_are_believed_to_be_all_and_a_share_of_them_is_not(rejected: int, rows: int, doubted: bool) -> None:
+    assert is_doubted(Rejections(rows=rejected), rows=rows, amount=Decimal(rows)) is doubted
+
+
+@pytest.mark.parametrize(("amount", "doubted"), [("500", False), ("500.01", True), ("-500.01", True)])
+def test_a_few_lines_that_hold_much_of_the_money_are_doubted(amount: str, doubted: bool) -> None:
+    found = Rejections(rows=1, amount=Decimal(amount))
+    assert is_doubted(found, rows=100_000, amount=Decimal(100_000)) is doubted
+
+
+def test_of_a_small_file_one_line_may_hold_most_of_the_money() -> None:
+    assert not is_doubted(Rejections(rows=1, amount=Decimal(90)), rows=10, amount=Decimal(100))
