@@ -23,6 +23,7 @@ import yaml
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
 from moto.server import ThreadedMotoServer
 
+from deputies_lake import environments
 from deputies_lake.environments import AwsSettings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -40,18 +41,46 @@ def aws_settings() -> AwsSettings:
     return aws
 
 
-def composed(text: str) -> str:
-    """A value of the compose file with the shell's variables put in, as compose does it."""
+def composed(text: str, exported: Mapping[str, str]) -> str:
+    """A value of the compose file with the shell's variables put in, as compose does it: the innermost first."""
 
     def value(found: re.Match[str]) -> str:
         name, default = found[1], found[3]
-        return EXPORTED.get(name) or (default if found[2] == ":-" else "")
+        return exported.get(name) or (default if found[2] == ":-" else "")
 
-    return re.sub(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}", value, text)
+    put_in = re.sub(r"\$\{(\w+)(?:(:-|:\?)([^${}]*))?\}", value, text)
+    return put_in if put_in == text else composed(put_in, exported)
 
 
-VARIABLES = {
-    name: composed(value) for name, value in COMPOSE["services"]["code"]["environment"].items() if value is not None
+def container(service: str, exported: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a container where the shell has exported these."""
+    written: Mapping[str, str | None] = COMPOSE["services"][service]["environment"]
+    found = {n: exported.get(n) if text is None else composed(text, exported) for n, text in written.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+VARIABLES = container("code", EXPORTED)
+
+# Every setting of a deployment, none as it would be by itself.
+SETTINGS = {
+    "DEPUTIES_LAKE_ENVIRONMENT": "prod",
+    "DEPUTIES_LAKE_ACCOUNT": ACCOUNT,
+    "DEPUTIES_LAKE_LANDING": "s3://somewhere-else/landing",
+    "DEPUTIES_LAKE_CHAMBER_URL": "none",
+    "DEPUTIES_LAKE_REBUILD": "all",
+    "DEPUTIES_LAKE_KEEP_DAYS": "30",
+    "DEPUTIES_LAKE_BUCKETS": "some-other-name",
+    "DEPUTIES_LAKE_OWNER": "someone-else",
+    "DEPUTIES_LAKE_SUBNETS": "subnet-1,subnet-2",
+    "DEPUTIES_LAKE_MAX_UNITS": "128",
+    "DEPUTIES_LAKE_POLL_SECONDS": "30",
+    "DEPUTIES_LAKE_ALERT_SLACK": "https://slack.invalid/hook",
+    "DEPUTIES_LAKE_ALERT_WEBHOOK": "https://webhook.invalid",
+    "DEPUTIES_LAKE_ALERT_EMAIL": "a@example.org,b@example.org",
+    "DEPUTIES_LAKE_ALERT_SENDER": "lake@example.org",
+    "DEPUTIES_LAKE_ALERT_SMTP": "smtps://user:password@mail.invalid",
+    "AWS_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "http://localhost:5000",
 }
 
 
@@ -130,8 +159,19 @@ def test_the_instance_asks_for_no_variable_that_compose_does_not_give() -> None:
     assert set(re.findall(r"env: (\w+)", INSTANCE)) <= set(VARIABLES)
 
 
-def test_the_logs_bucket_is_that_of_the_settings() -> None:
-    assert VARIABLES["DEPUTIES_LAKE_LOGS_BUCKET"] == aws_settings().logs_bucket
+@pytest.mark.parametrize("service", ["code", "webserver", "daemon"])
+@pytest.mark.parametrize("exported", [EXPORTED, {**EXPORTED, **SETTINGS}], ids=["demanded", "all"])
+def test_a_container_comes_to_the_settings_of_the_shell(service: str, exported: Mapping[str, str]) -> None:
+    found = container(service, exported)
+    # Dagster's own files need the region spelled out.
+    expected = load_settings(variables={"AWS_REGION": "sa-east-1", **exported})
+    assert load_settings(variables=found) == expected
+    assert expected.aws is not None
+    assert found["DEPUTIES_LAKE_LOGS_BUCKET"] == expected.aws.logs_bucket
+
+
+def test_every_setting_of_a_deployment_was_tried() -> None:
+    assert SETTINGS.keys() == {name for name, said in environments.VARIABLES.items() if not said.startswith("local:")}
 
 
 def test_compose_demands_what_it_can_not_know() -> None:
