@@ -9,14 +9,15 @@ from typing import Any, Final
 
 import dagster as dg
 
+from deputies_lake.causes import told
 from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
-from deputies_lake.environments import SettingsError
 from deputies_lake.raw.published_csv import RawFileError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
 from deputies_lake.resources.lake import MissingTableError, OutdatedTableError, Published
+from deputies_lake.resources.local_home import LockedLakeError
 
 OWNER: Final = "team:data-platform"
 
@@ -109,11 +110,15 @@ def publish(
             for finding in error.findings.get(contract.name, ()) if selected(context, contract) else ():
                 yield _check_result(contract, finding)
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (RawFileError, MissingTableError, OutdatedTableError, SettingsError) as error:
+    except (RawFileError, MissingTableError, OutdatedTableError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except ConcurrentCommitError as error:
+    except (ConcurrentCommitError, LockedLakeError) as error:
         context.log.warning(str(error))
         raise dg.RetryRequested(_OVERTAKEN_RETRIES, _OVERTAKEN_WAIT_SECONDS) from error
+    except Exception as error:
+        if sentence := told(error):
+            raise dg.Failure(description=sentence, allow_retries=False) from error
+        raise
     for table in published:
         # Tables that belong together are published together, whichever of them was asked for.
         if not selected(context, table.contract):

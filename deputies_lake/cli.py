@@ -7,12 +7,14 @@ schedules are Dagster's own commands' business.
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import dagster as dg
 
 from deputies_lake.aws import require_account
 from deputies_lake.aws_commands import environment_option, explained
+from deputies_lake.causes import told
 from deputies_lake.emr.artifact import ArtifactError, current, missing_parts
 from deputies_lake.emr.cluster_commands import cluster
 from deputies_lake.emr.packaging import Built, build, to_deploy
@@ -33,7 +35,7 @@ from deputies_lake.fetch_command import fetch
 from deputies_lake.history_commands import accept, diff, history
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
-from deputies_lake.maintenance_command import maintain
+from deputies_lake.maintenance_command import maintain, relocate
 from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.reading_commands import export, query
@@ -46,7 +48,21 @@ _SAMPLE_ROWS = 100_000
 _SAMPLE_YEARS = range(2018, 2021)
 
 
-@click.group()
+class _Verbs(click.Group):
+    """What a person can mend becomes a message without a traceback, whichever verb it was."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if sentence := told(error):
+                raise click.ClickException(sentence) from error
+            raise
+
+
+@click.group(cls=_Verbs)
 def main() -> None:
     """The expense receipts of Brazil's House of Deputies as a star schema."""
 
@@ -59,6 +75,7 @@ main.add_command(fetch)
 main.add_command(history)
 main.add_command(infra)
 main.add_command(maintain)
+main.add_command(relocate)
 main.add_command(status)
 main.add_command(query)
 

@@ -45,11 +45,12 @@ def clean(lake: Lake, settings: Settings, *, dry_run: bool) -> Iterator[Cleaned]
     Readers, and runs that publish meanwhile, are not disturbed.
 
     Raises:
-        RuntimeError: a table's own files are not where it says; nothing of it was deleted.
+        RuntimeError: a table is not in this lake's home, or its files are not where it says; nothing of it was deleted.
         AwsError: S3 refuses to delete files.
     """
     keep = timedelta(days=settings.keep_days)
     for name, table in lake.tables():
+        _require_own(name, table.location(), settings)
         if dry_run:
             expired = iceberg.outlived(table, keep=keep, fewest=FEWEST_VERSIONS)
         else:
@@ -64,6 +65,13 @@ def clean(lake: Lake, settings: Settings, *, dry_run: bool) -> Iterator[Cleaned]
             files=len(orphans),
             size=sum(orphan.size for orphan in orphans),
         )
+
+
+def _require_own(name: str, location: str, settings: Settings) -> None:
+    """What lies beside the home is somebody else's, whatever a catalog says."""
+    own = settings.warehouse if settings.aws else f"file://{Path(settings.warehouse).resolve()}"
+    if not location.startswith(f"{own}/"):
+        raise RuntimeError(f"{name} is in {location}, outside {own}: nothing of it was touched")
 
 
 def _delete(orphans: Sequence[Orphan], aws: AwsSettings | None) -> None:

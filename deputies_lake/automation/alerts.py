@@ -18,6 +18,7 @@ import dagster as dg
 
 from deputies_lake.alert_targets import NotSentError, Target, targets_of
 from deputies_lake.alerts import Alert, Problem, alerts_of
+from deputies_lake.causes import of_event
 from deputies_lake.checks.predicates import KNOWN
 from deputies_lake.environments import Environment, Settings
 from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS, years_of_run
@@ -298,15 +299,7 @@ def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     steps = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     events = steps or instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     event = events[-1].event_log_entry.dagster_event if events else None
-    if event is None:
-        return "Dagster does not say why"
-    if event.is_step_failure:
-        failure = event.step_failure_data
-        if failure.user_failure_data and failure.user_failure_data.description:
-            return failure.user_failure_data.description[:_LONGEST_DETAIL]
-        if failure.error:
-            return (failure.error.cause or failure.error).message.strip()[:_LONGEST_DETAIL]
-    return (event.message or "Dagster does not say why")[:_LONGEST_DETAIL]
+    return of_event(event)[:_LONGEST_DETAIL]
 
 
 def _again(run: dg.DagsterRun) -> str:

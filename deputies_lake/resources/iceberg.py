@@ -26,7 +26,6 @@ import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
     CommitFailedException,
     NoSuchTableError,
@@ -63,10 +62,11 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from deputies_lake import contracts
 from deputies_lake.contracts import YEAR
+from deputies_lake.resources.local_home import open_catalog
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -117,19 +117,8 @@ class ConcurrentCommitError(RuntimeError):
 
 
 def local_catalog(root: Path) -> Catalog:
-    """The catalog of a lake in a local directory, which is made if it is missing.
-
-    Raises:
-        ValueError: Spark or DuckDB would read other files than meant below a directory of this name.
-    """
-    root = root.resolve()
-    # Readers take these for wildcards (`a*b` reads its siblings too), a fragment, or a partition column.
-    if found := set(re.findall(r"[*?\[\]{}\\#=]", str(root))):
-        raise ValueError(f"the lake's directory {root} may not contain {' '.join(sorted(found))}")
-    root.mkdir(parents=True, exist_ok=True)
-    settings = {"uri": f"sqlite:///{root}/catalog.db?timeout=30", "warehouse": f"file://{root}"}
-    # The first two processes of a lake may both find no catalog and both create its tables.
-    return _repeated(lambda: SqlCatalog(_CATALOG, **settings, **_FILE_IO), OperationalError)
+    """The catalog of a lake in a local directory, which is made if it is missing. Raises `LakeError`."""
+    return open_catalog(_CATALOG, root, _FILE_IO)
 
 
 def glue_catalog(warehouse: str, region: str | None, database_prefix: str = "", endpoint: str | None = None) -> Catalog:

@@ -431,7 +431,13 @@ class LakeResource(dg.ConfigurableResource[Lake]):
             endpoint=aws.endpoint if aws else None,
         )
 
+    def setup_for_execution(self, _: dg.InitResourceContext) -> None:
+        """A lake on this machine that can't be used fails the run before its first step, not each step three times."""
+        if not self.warehouse.startswith("s3://"):
+            self.open()
+
     def open(self) -> Lake:
+        """Raises `LakeError`."""
         if self.warehouse.startswith("s3://"):
             return Lake(iceberg.glue_catalog(self.warehouse, self.region, self.database_prefix, self.endpoint))
         return Lake(iceberg.local_catalog(Path(self.warehouse)))

@@ -17,6 +17,7 @@ from pyiceberg.table.update import update_table_metadata
 from deputies_lake import contracts
 from deputies_lake.contracts import Column
 from deputies_lake.resources import iceberg
+from deputies_lake.resources.local_home import LakeError
 from deputies_lake_tests.resources.tables import (
     EXPENSES,
     PARTIES,
@@ -97,7 +98,7 @@ def test_a_change_that_old_files_cannot_follow_is_refused(
 
 @pytest.mark.parametrize("name", ["a*b", "a?b", "a[1]", "{a}", "a#b", "year=2019", "a\\b"])
 def test_a_directory_that_readers_misunderstand_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="may not contain"):
+    with pytest.raises(LakeError, match="may not contain"):
         iceberg.local_catalog(tmp_path / name)
     assert not (tmp_path / name).exists()
 
