@@ -71,11 +71,18 @@ _WEB_PAGE_STARTS: Final = (b"<!doctype html", b"<html")
 
 
 class RawFileError(Exception):
-    """A file that can't be taken in at all: names the file, what is wrong and the remedy. Nothing was published."""
+    """A file that can't be taken in at all: names the file, what is wrong and the remedy. Nothing was published.
 
-    def __init__(self, file: str, problem: str, remedy: str) -> None:
+    Of one that `can_be_accepted` only a person can say whether it is whole: `read_blocks` reads it where that was said.
+    One that `is_empty` is what it should be, but for rows: it has none yet.
+    """
+
+    def __init__(
+        self, file: str, problem: str, remedy: str, *, can_be_accepted: bool = False, is_empty: bool = False
+    ) -> None:
         super().__init__(f"{file}: {problem}. {remedy} Nothing was published, the tables stay as they were.")
         self.file, self.problem, self.remedy = file, problem, remedy
+        self.can_be_accepted, self.is_empty = can_be_accepted, is_empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +147,7 @@ class Blocks:
     tables: Iterator[pa.Table]
 
 
-def read_blocks(stream: "io.BufferedReader[Any]", file: str, source: PublishedCsv) -> Blocks:
+def read_blocks(stream: "io.BufferedReader[Any]", file: str, source: PublishedCsv, *, accepted: bool = False) -> Blocks:
     """The file as tables of `source.columns` (text, empty where an older layout lacks a column), of `OTHER_COLUMNS`
     where the source has it (null where nothing was added), and of four columns of our own:
 
@@ -149,7 +156,7 @@ def read_blocks(stream: "io.BufferedReader[Any]", file: str, source: PublishedCs
     the year of the row above it, so that each line belongs to exactly one year.
 
     Raises `RawFileError` if the file as a whole is not `source`: at once where its first bytes or its header tell,
-    else from the tables.
+    else from the tables. A file that was `accepted` is read although it seems to be cut off.
     """
     blocks = _lines(stream, file, source)
     first, _, body = next(blocks, b"").partition(b"\n")
@@ -158,7 +165,7 @@ def read_blocks(stream: "io.BufferedReader[Any]", file: str, source: PublishedCs
         raise RawFileError(file, "the file is empty", source.obtain)
     _refuse_other_encodings(body, file)
     layout = _layout(header, file, source)
-    return Blocks(header=layout.header, tables=_tables(chain([body], blocks), file, layout))
+    return Blocks(header=layout.header, tables=_tables(chain([body], blocks), file, layout, accepted=accepted))
 
 
 def readable_amounts(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -204,20 +211,30 @@ class _Layout:
         return pc.if_else(pc.is_null(fields["unreadable_reason"]), texts, pa.scalar(None, pa.string()))
 
 
-def _tables(bodies: Iterable[bytes], file: str, layout: _Layout) -> Iterator[pa.Table]:
+def _tables(bodies: Iterable[bytes], file: str, layout: _Layout, *, accepted: bool) -> Iterator[pa.Table]:
     next_line = _FIRST_LINE
     last_year = layout.source.only_year
     for body in bodies:
         if body:
             fields = _parse(body, layout, next_line)
             next_line += fields.num_rows
+            if not accepted:
+                _refuse_cut_line(body, fields, file, layout.source)
             table = _with_year(layout.arrange(fields), layout.source, last_year)
             last_year = table["year"][-1].as_py()
             for name in _LINE_COLUMNS:
                 table = table.append_column(name, fields[name])
             yield table
     if next_line == _FIRST_LINE:
-        raise RawFileError(file, "the file holds a header and no rows", layout.source.obtain)
+        raise RawFileError(file, "the file holds a header and no rows", layout.source.obtain, is_empty=True)
+
+
+def _refuse_cut_line(body: bytes, fields: pa.Table, file: str, source: PublishedCsv) -> None:
+    """Only the file's last line may lack its end."""
+    reason = fields["unreadable_reason"][-1].as_py()
+    if not body.endswith(b"\n") and reason and body[body.rfind(b"\n") + 1 :].strip():
+        problem = f"the file ends in the middle of line {fields['source_line'][-1]}: it was cut off ({reason})"
+        raise RawFileError(file, problem, source.obtain, can_be_accepted=True)
 
 
 def _lines(stream: "io.BufferedReader[Any]", file: str, source: PublishedCsv) -> Iterator[bytes]:

@@ -39,12 +39,12 @@ OWN_COLUMNS = ("year", "source_line", "unreadable_text", "unreadable_reason")
 Row = dict[str, Any]
 
 
-def blocks_of(data: bytes, source: PublishedCsv = SOURCE) -> Iterator[pa.Table]:
-    return read_blocks(io.BufferedReader(io.BytesIO(data)), FILE, source).tables
+def blocks_of(data: bytes, source: PublishedCsv = SOURCE, *, accepted: bool = False) -> Iterator[pa.Table]:
+    return read_blocks(io.BufferedReader(io.BytesIO(data)), FILE, source, accepted=accepted).tables
 
 
-def rows_of(data: bytes, source: PublishedCsv = SOURCE) -> list[Row]:
-    return [row for block in blocks_of(data, source) for row in block.to_pylist()]
+def rows_of(data: bytes, source: PublishedCsv = SOURCE, *, accepted: bool = False) -> list[Row]:
+    return [row for block in blocks_of(data, source, accepted=accepted) for row in block.to_pylist()]
 
 
 @contextmanager
@@ -318,9 +318,40 @@ def test_the_fields_of_a_damaged_line_are_empty(case: str) -> None:
     assert fields_of(rows_of(HEADER + ROW + damaged + b"\n" + ROW)[1]) == ["", "", "", ""]
 
 
-def test_a_damaged_line_at_the_end_of_the_file_needs_no_newline() -> None:
-    rows = rows_of(HEADER + ROW + b"damaged")
-    assert [row["unreadable_text"] for row in rows] == [None, "damaged"]
+CUT_OFF: dict[str, tuple[bytes, str]] = {
+    "between fields": (b"2013-01-01,c,", "3 fields instead of 4"),
+    "inside a quoted field": (b'2013-01-01,"Locomotion, Fo', STRAY),
+    "inside a letter": ("2013-01-01,c,SÃ".encode()[:-1], "not UTF-8 at byte 15 of the line"),
+}
+
+
+@pytest.mark.parametrize("case", CUT_OFF)
+def test_a_file_that_ends_in_the_middle_of_a_line_is_refused_until_it_is_accepted(case: str) -> None:
+    tail, reason = CUT_OFF[case]
+    with pytest.raises(RawFileError) as refusal:
+        rows_of(HEADER + ROW * 2 + tail)
+    assert refusal.value.problem == f"the file ends in the middle of line 4: it was cut off ({reason})"
+    assert (refusal.value.remedy, refusal.value.can_be_accepted) == (SOURCE.obtain, True)
+
+
+@pytest.mark.parametrize("case", CUT_OFF)
+def test_an_accepted_file_that_ends_in_the_middle_of_a_line_has_that_line_unreadable(case: str) -> None:
+    tail, reason = CUT_OFF[case]
+    assert [row["unreadable_reason"] for row in rows_of(HEADER + ROW * 2 + tail, accepted=True)] == [None, None, reason]
+
+
+@pytest.mark.parametrize("end", [b"", b"  ", b"damaged\n"], ids=["none", "blanks", "a damaged line with its end"])
+def test_a_file_is_not_taken_for_cut_off_that_ends_like_this(end: bytes) -> None:
+    assert rows_of(HEADER + ROW * 2 + end)[1]["unreadable_reason"] is None
+
+
+def test_only_a_file_with_a_header_alone_is_told_to_be_empty() -> None:
+    refusals = []
+    for data in (HEADER, HEADER.rstrip(), b"", HEADER + b"2013,c"):
+        with pytest.raises(RawFileError) as refusal:
+            rows_of(data)
+        refusals.append((refusal.value.is_empty, refusal.value.can_be_accepted))
+    assert refusals == [(True, False), (True, False), (False, False), (False, True)]
 
 
 def test_a_single_line_that_is_not_utf8_is_unreadable_with_its_bytes_spelled_out() -> None:
