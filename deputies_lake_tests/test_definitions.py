@@ -17,7 +17,7 @@ from deputies_lake.environments import VARIABLES, Environment
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.serving import assets as serving
-from deputies_lake.serving import data_dictionary, publications, readiness
+from deputies_lake.serving import data_dictionary, publications, readiness, rejected_lines
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.star import (
     dim_dates,
@@ -72,6 +72,7 @@ CONTRACTS: Mapping[dg.AssetKey, Table] = {
         publications,
         data_dictionary,
         readiness,
+        rejected_lines,
     )
 } | {dg.AssetKey([mart.layer, mart.name]): mart for mart in MARTS}
 
@@ -271,7 +272,7 @@ def test_an_asset_has_an_owner(spec: dg.AssetSpec) -> None:
 
 def test_an_asset_says_how_it_is_kept_and_computed(spec: dg.AssetSpec, contract: Table) -> None:
     is_from_csv = contract.layer == "raw" or contract.name.startswith("ref_")
-    is_small = contract in (publications.TABLE, data_dictionary.TABLE, readiness.TABLE)
+    is_small = contract in (publications.TABLE, rejected_lines.TABLE, data_dictionary.TABLE, readiness.TABLE)
     assert spec.kinds == {"iceberg"} | (set() if is_small else {"csv" if is_from_csv else "pyspark"})
 
 

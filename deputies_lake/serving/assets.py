@@ -31,7 +31,7 @@ from deputies_lake.assets import (
 from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
-from deputies_lake.raw import file_versions, kaggle_reimbursements
+from deputies_lake.raw import file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row
 from deputies_lake.resources.settings import SettingsResource
@@ -57,12 +57,14 @@ from deputies_lake.serving import (
     mart_suppliers,
     publications,
     readiness,
+    rejected_lines,
 )
 from deputies_lake.serving.citation import citation
 from deputies_lake.serving.dashboard import page
-from deputies_lake.serving.dashboard.figures import MARTS as SHOWN
+from deputies_lake.serving.dashboard.figures import TABLES as SHOWN
 from deputies_lake.serving.dashboard.figures import Figures, gather
 from deputies_lake.serving.receipts import Star, fact_sums, of_fact
+from deputies_lake.staging import rejected_rows
 from deputies_lake.star import (
     dim_dates,
     dim_deputies,
@@ -214,6 +216,7 @@ def _expected(lake: Lake, mart: Table, years: Sequence[int]) -> Sums:
 _WITHOUT_CLUSTER: Final[Mapping[str, Any]] = {name: value for name, value in STEP.items() if name != "pool"}
 _DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Row]]]] = {
     publications.TABLE: publications.rows,
+    rejected_lines.TABLE: rejected_lines.rows,
     data_dictionary.TABLE: lambda _: data_dictionary.rows(),
 }
 
@@ -223,7 +226,12 @@ _DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Row]]]] = {
     specs=[
         spec_of(
             publications.TABLE,
-            upstream=[_FACT, file_versions.TABLE, kaggle_reimbursements.TABLE],
+            upstream=[_FACT, file_versions.TABLE, kaggle_reimbursements.TABLE, rejected_rows.TABLE],
+            kinds=frozenset({"iceberg"}),
+        ),
+        spec_of(
+            rejected_lines.TABLE,
+            upstream=[rejected_rows.TABLE, file_versions.TABLE, kaggle_reimbursements.TABLE, kaggle_refunds.TABLE],
             kinds=frozenset({"iceberg"}),
         ),
         spec_of(data_dictionary.TABLE, kinds=frozenset({"iceberg"})),
@@ -233,7 +241,7 @@ _DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Row]]]] = {
     **_WITHOUT_CLUSTER,
 )
 def describe_tables(context: dg.AssetExecutionContext, lake: LakeResource, files: FilesResource) -> Results:
-    """Publish what readers cite and look up: the files behind each year, and the dictionary, also as files."""
+    """Publish what readers cite and look up: each year's file and its rejected lines; the dictionary, also as files."""
     opened = lake.open()
     locations: list[str] = []
 
@@ -299,7 +307,7 @@ def build_duckdb_file(lake: LakeResource, files: FilesResource) -> dg.Materializ
     specs=[
         dg.AssetSpec(
             key=["serving", "dashboard"],
-            deps=[key_of(table) for table in (*SHOWN, publications.TABLE)],
+            deps=[key_of(table) for table in SHOWN],
             description=(
                 "The figures as one page, `dashboard.html`, that needs no server and no network.\n\n"
                 "Os números em uma página, `dashboard.html`, que abre sem servidor e sem rede."

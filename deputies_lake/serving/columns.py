@@ -106,8 +106,8 @@ STATE_CODE: Final = Column(
 )
 PARTY_LABEL: Final = Column(
     name="party_label",
-    pt="partido como informado no recibo",
-    en="party as reported on the receipt",
+    pt="partido que o arquivo traz: o do deputado quando o arquivo foi publicado, não o da data do recibo",
+    en="party in the file: the deputy's when the file was published, not that of the receipt's date",
     source=(f"{dim_parties.TABLE.name}.party_label",),
     published="sgPartido",
     example="PSB",
@@ -190,9 +190,17 @@ MEASURES: Final = (
     ),
     _amount(
         "document_amount",
-        "valor dos documentos em BRL, glosas incluídas",
-        "value of the documents in BRL, disallowed parts included",
+        "valor dos documentos em BRL, glosas incluídas, devoluções descontadas",
+        "value of the documents in BRL, disallowed parts included, refunds taken off",
         "document_amount",
+        nullable=False,
+    ),
+    _amount(
+        "gross_amount",
+        "valor dos documentos em BRL, sem os das devoluções: o primeiro termo da conta do líquido",
+        "value of the documents in BRL, without the refunds': the first term of the net value's account",
+        "document_amount",
+        "net_amount",
         nullable=False,
     ),
     _amount(
@@ -214,6 +222,18 @@ MEASURES: Final = (
         "net_amount",
     ),
     _amount(
+        "difference_amount",
+        "o que falta à conta em BRL: net_amount = gross_amount - deduction_amount + refund_amount + difference_amount; "
+        "a Câmara pagou menos (raro: mais) que o documento menos a glosa, sem dizer por quê: cota esgotada, parcelas, "
+        "restituições; nulo nos anos do Kaggle",
+        "what the account lacks in BRL: net_amount = gross_amount - deduction_amount + refund_amount + "
+        "difference_amount; the House paid less (seldom more) than the document less the deduction, not saying why: "
+        "quota used up, instalments, returned money; null in Kaggle's years",
+        "net_amount",
+        "document_amount",
+        "deduction_amount",
+    ),
+    _amount(
         "returned_amount",
         "o que os deputados restituíram depois, em BRL, não descontado do líquido; nulo se nada",
         "what deputies paid back later, in BRL, not taken off the net value; null where nothing was",
@@ -223,7 +243,10 @@ MEASURES: Final = (
 TOTALS: Final = Totals(
     by=(YEAR,),
     amount="spent_amount",
-    also=("document_amount", "deduction_amount", "net_amount", "refund_amount", "returned_amount"),
+    also=(
+        *("document_amount", "gross_amount", "deduction_amount", "net_amount"),
+        *("refund_amount", "difference_amount", "returned_amount"),
+    ),
     rows="receipts",
 )
 """Of a mart that holds all receipts: what it must add up to, year by year."""

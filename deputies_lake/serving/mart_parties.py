@@ -1,4 +1,4 @@
-"""serving.mart_parties: what the deputies of each party spent, as the receipts name it (question 3).
+"""serving.mart_parties: what the deputies of each party spent, as the file names it (question 3).
 
 Leadership offices belong to no party here: their receipts are under the label of those without one. A party that was
 renamed or merged appears under each of its names; under today's: `mart_parties_today`.
@@ -26,8 +26,8 @@ from deputies_lake.star import dim_parties
 TABLE: Final = Table(
     layer="serving",
     name="mart_parties",
-    pt="Despesa por ano e partido, como informado no recibo.",
-    en="Spending by year and party, as reported on the receipt.",
+    pt="Despesa por ano e partido que o arquivo traz: o da data da publicação, não o do recibo.",
+    en="Spending by year and party in the file: that of the day of publication, not of the receipt.",
     grain="one row per year and party label",
     partitioned=True,
     columns=(

@@ -1,7 +1,7 @@
 """serving.mart_parties_today: what deputies spent, by the party that their party is called or became part of today.
 
 A merger is not a rename: the figures of the parties that merged are added up here, and stand apart in `mart_parties`.
-A deputy's own change of party is neither and stays as it was reported.
+A deputy's own change of party is neither: receipts have the party of the day the file was published.
 """
 
 from typing import Final

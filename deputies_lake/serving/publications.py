@@ -1,19 +1,21 @@
-"""serving.publications: which file each year's figures were made from, and since when they stand.
+"""serving.publications: which file each year's figures were made from, since when they stand, and what they lack.
 
-Here are the table and its rows; how they are said in a sentence is in `citation.py`. Readers may not see the raw layer,
-so what they need to cite of it is repeated here.
+Here are the table and its rows; how they are said in a sentence is in `citation.py`. Readers may see neither raw nor
+staging, so what they need to know of them is repeated here.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from deputies_lake.checks.audit import auditor
-from deputies_lake.contracts import YEAR, Column, Table
-from deputies_lake.quota_years import TIMEZONE
+from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.quota_years import TIMEZONE, current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_reimbursements
+from deputies_lake.staging import rejected_rows
 from deputies_lake.star import fct_expenses
 
 if TYPE_CHECKING:
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
 _FACT: Final = fct_expenses.TABLE
 _VERSIONS: Final = file_versions.TABLE
 _HOUSE: Final = chamber_expenses.CSV.source_code
+_REJECTED: Final = rejected_rows.TABLE
 _UNKNOWN: Final = {"file_name": None, "sha256": None, "as_of": None}
+_MONTHS: Final = 12
+# A month with less of the year's receipts is none that the file reaches: a few dates are wrong, or run ahead.
+_LEAST_SHARE_OF_A_MONTH: Final = 0.01
 
 TABLE: Final = Table(
     layer="serving",
     name="publications",
-    pt="De que arquivo vêm os números de cada ano, e desde quando valem: o que se cita.",
-    en="Which file each year's figures come from, and since when they stand: what one cites.",
+    pt="De que arquivo vêm os números de cada ano, desde quando valem e o que lhes falta: o que se cita.",
+    en="Which file each year's figures come from, since when they stand and what they lack: what one cites.",
     grain="one row per year of the fact",
     columns=(
         Column(
@@ -72,6 +78,39 @@ TABLE: Final = Table(
             example="2026-08-18",
         ),
         Column(
+            name="last_month",
+            type="int",
+            pt="último mês da cota a que o arquivo chega; nos anos do Kaggle, o da data do recibo; nulo se não se sabe",
+            en="last quota month that the file reaches; in Kaggle's years that of receipts' dates; null if unknown",
+            source=(f"{_FACT.name}.competence_month", f"{_FACT.name}.date_key"),
+            nullable=True,
+            example="12",
+        ),
+        Column(
+            name="is_incomplete",
+            type="boolean",
+            pt="o ano não está inteiro: os meses param antes de dezembro, ou o arquivo é do próprio ano",
+            en="not the whole year: its months stop before December, or its file is of the year itself",
+            source=(f"{_FACT.name}.competence_month", f"{_FACT.name}.date_key", f"{_VERSIONS.name}.modified_at"),
+        ),
+        Column(
+            name="rejected_lines",
+            type="bigint",
+            pt="linhas do arquivo que não puderam ser lidas: não estão nos números e sim na tabela rejected_lines",
+            en="lines of the file that could not be read: in the table rejected_lines and not in the figures",
+            source=(f"{_REJECTED.name}.source_line",),
+            example="0",
+        ),
+        Column(
+            name="rejected_amount",
+            type=MONEY,
+            pt="valor dessas linhas em BRL, das que têm um legível; nulo se nenhuma tem",
+            en="amount of these lines in BRL, of those with a readable one; null where none has",
+            source=(f"{_REJECTED.name}.amount",),
+            nullable=True,
+            example="139.76",
+        ),
+        Column(
             name="published_at",
             type="timestamp_ntz",
             pt="desde quando os números do ano valem no lake (UTC)",
@@ -94,30 +133,68 @@ def rows(lake: "Lake") -> list[dict[str, Any]]:
     since = lake.published_at(_FACT)
     decisions = lake.rows(_VERSIONS)
     kaggle = lake.data_version(kaggle_reimbursements.TABLE) if lake.exists(kaggle_reimbursements.TABLE) else None
-    found = [
-        {
-            YEAR: year,
-            "source_code": source,
-            **(_of_house(decisions, year, since[year]) if source == _HOUSE else _of_kaggle(kaggle)),
-            "published_at": since[year].astimezone(UTC).replace(tzinfo=None),
-        }
-        for year, source in _sources(lake)
-    ]
+    rejected = _rejected(lake)
+    found = []
+    for year, source, last_month in _years(lake):
+        file = file_of(decisions, year, since[year]) if source == _HOUSE else _of_kaggle(kaggle)
+        lines, amount = rejected.get((year, source), (0, None))
+        found.append(
+            {
+                YEAR: year,
+                "source_code": source,
+                **file,
+                "last_month": last_month,
+                "is_incomplete": is_incomplete(year, last_month, file["as_of"], current_year()),
+                "rejected_lines": lines,
+                "rejected_amount": amount,
+                "published_at": since[year].astimezone(UTC).replace(tzinfo=None),
+            }
+        )
     version = _version(found)
     return [{**row, "version": version} for row in found]
 
 
-def _sources(lake: "Lake") -> list[tuple[int, str]]:
+def is_incomplete(year: int, last_month: int | None, as_of: date | None, this_year: int) -> bool:
+    """Whether figures of a year are not of the whole year: no total of it, and nothing to compare with another's.
+
+    Its months stop before December; or it is not over, by the date of its file, `as_of`, or by the calendar. Months and
+    a file's date that are not known prove nothing.
+    """
+    stops = last_month is not None and last_month < _MONTHS
+    return stops or year >= this_year or (as_of is not None and as_of.year == year)
+
+
+def _years(lake: "Lake") -> list[tuple[int, str, int | None]]:
+    """The fact's years, the source of each, and the last month that it reaches."""
     with auditor() as connection:
         fact = lake.view(connection, _FACT)
-        found: list[tuple[int, str]] = connection.sql(
-            f"SELECT {YEAR}, any_value(source_code) FROM {fact} GROUP BY 1 ORDER BY 1"
+        found: list[tuple[int, str, int | None]] = connection.sql(
+            f"""
+            SELECT {YEAR}, any_value(source_code),
+                max(month) FILTER (month > 0 AND receipts >= {_LEAST_SHARE_OF_A_MONTH} * of_year)
+            FROM (
+                SELECT {YEAR}, source_code, count(*) AS receipts, sum(count(*)) OVER (PARTITION BY {YEAR}) AS of_year,
+                    CASE WHEN source_code = '{_HOUSE}' THEN competence_month ELSE date_key // 100 % 100 END AS month
+                FROM {fact} GROUP BY {YEAR}, source_code, month
+            )
+            GROUP BY {YEAR} ORDER BY {YEAR}
+            """
         ).fetchall()
     return found
 
 
-def _of_house(decisions: Iterable[Mapping[str, Any]], year: int, since: datetime) -> Mapping[str, Any]:
-    """The version of the year's file that stood when its figures were published."""
+def _rejected(lake: "Lake") -> Mapping[tuple[int, str], tuple[int, Decimal | None]]:
+    """How many lines of a year and source were rejected, and what those with a readable amount add up to."""
+    if not lake.exists(_REJECTED):
+        return {}
+    with auditor() as connection:
+        view = lake.view(connection, _REJECTED)
+        found = connection.sql(f"SELECT {YEAR}, source_code, count(*), sum(amount) FROM {view} GROUP BY ALL").fetchall()
+    return {(year, source): (lines, amount) for year, source, lines, amount in found}
+
+
+def file_of(decisions: Iterable[Mapping[str, Any]], year: int, since: datetime) -> Mapping[str, Any]:
+    """`file_name`, `sha256` and `as_of` of the version of the House's file of a year that stood at a moment."""
     moment = since.astimezone(UTC).replace(tzinfo=None)
     standing = [
         row for row in decisions if row[YEAR] == year and file_versions.is_believed(row) and row["decided_at"] <= moment

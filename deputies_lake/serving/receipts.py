@@ -21,7 +21,7 @@ _OF_THE_FACT: Final = (
     *(YEAR, "source_code", "expense_key", "date_key", "deputy_key", "party_key", "state_key", "supplier_key"),
     *("expense_category_key", "competence_year", "competence_month", "document_number"),
 )
-_AMOUNTS: Final = ("spent", "document", "deduction", "net", "refund", "returned")
+_AMOUNTS: Final = ("spent", "document", "gross", "deduction", "net", "refund", "returned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,7 @@ def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame, suppliers: D
     cents = {
         "spent": F.coalesce(net, document),
         "document": document,
+        "gross": F.when(net < 0, F.lit(0)).otherwise(document),
         "deduction": F.col("deduction_amount"),
         "net": net,
         "refund": F.when(net.isNotNull(), F.least(net, F.lit(0))),
@@ -81,7 +82,14 @@ def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame, suppliers: D
 def fact_sums(totals: Totals) -> str:
     """The DuckDB query for what a mart must add up to, over the view of the fact; in its own words, not by Spark."""
     by = ", ".join(totals.by)
-    derived = {"spent_amount": "coalesce(net_amount, document_amount)", "refund_amount": "least(net_amount, 0)"}
+    derived = {
+        "spent_amount": "coalesce(net_amount, document_amount)",
+        "gross_amount": "CASE WHEN net_amount < 0 THEN 0 ELSE document_amount END",
+        "refund_amount": "least(net_amount, 0)",
+        # Of a refund the document is not in the account, so nothing but its deduction can be.
+        "difference_amount": "CASE WHEN net_amount < 0 THEN deduction_amount "
+        "ELSE net_amount - (document_amount - deduction_amount) END",
+    }
     amounts = ", ".join(f"sum({derived.get(amount, amount)})" for amount in totals.amounts)
     return f"SELECT {by}, count(*), {amounts} FROM star_{fct_expenses.TABLE.name} GROUP BY {by}"
 
@@ -98,9 +106,11 @@ def sums() -> list[SparkColumn]:
 
 def measures() -> list[SparkColumn]:
     """The aggregates behind `columns.MEASURES`."""
+    cents = {name: F.sum(f"_{name}") for name in _AMOUNTS}
+    cents["difference"] = cents["net"] - (cents["gross"] - cents["deduction"] + cents["refund"])
     return [
         F.sum("_receipts").alias("receipts"),
-        *(in_brl(F.sum(f"_{name}")).alias(f"{name}_amount") for name in _AMOUNTS),
+        *(in_brl(amount).alias(f"{name}_amount") for name, amount in cents.items()),
     ]
 
 

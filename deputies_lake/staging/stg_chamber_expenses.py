@@ -100,8 +100,8 @@ TABLE: Final = Table(
         _published(
             "party_label",
             "sgPartido",
-            pt="partido como publicado; nulo nas lideranças",
-            en="party as published; null for leadership offices",
+            pt="partido do deputado quando o arquivo foi publicado, não na data do recibo; nulo nas lideranças",
+            en="the deputy's party when the file was published, not on the receipt's date; null for leadership offices",
             example="PSB",
         ),
         _published(

@@ -1,7 +1,8 @@
 """star.dim_parties: party labels as reported, what each has become, and the parties' attributes.
 
-The fact keeps the label a receipt carries. What it became is a dated list of events: a merger is not a rename, so a
-deputy of DEM in 2015 was never in UNIÃO, and `party_label_today` is for grouping only.
+The fact keeps the label that the file has on a receipt: the deputy's party when the file was published. What it became
+is a dated list of events: a merger is not a rename, so a deputy of DEM in 2015 was never in UNIÃO, and
+`party_label_today` is for grouping only.
 """
 
 from typing import Final
@@ -37,8 +38,8 @@ TABLE: Final = Table(
         ),
         Column(
             name="party_label",
-            pt="sigla como informada; UNKNOWN se desconhecida",
-            en="label as reported; UNKNOWN where it is not known",
+            pt="sigla como no arquivo, que traz o partido da data da publicação; UNKNOWN se desconhecida",
+            en="label as in the file, which has the party of the day of publication; UNKNOWN where it is not known",
             source=(*staged("party_label"), f"{_REFUNDS}.party_label"),
             published="sgPartido",
             example="PMDB",

@@ -1,8 +1,8 @@
 """star.fct_expenses: the receipts, one row per published row, with keys into every dimension.
 
 One year has one source, and `source_code` says which. What only the House publishes is null in Kaggle's years. No
-join: each key is computed from the row itself, by the expression its dimension uses. Party and state are those the
-source states on the receipt.
+join: each key is computed from the row itself, by the expression its dimension uses. Party and state are those on the
+published row; the party is the one of the day the file was published.
 """
 
 from collections.abc import Collection
@@ -65,8 +65,8 @@ TABLE: Final = Table(
         Column(
             name="party_key",
             type="bigint",
-            pt="partido como informado",
-            en="party as reported",
+            pt="partido que o arquivo traz: o de quando foi publicado, não o da data do recibo",
+            en="party in the file: that of the day it was published, not of the receipt's date",
             source=staged("party_label"),
             published="sgPartido",
         ),

@@ -18,6 +18,9 @@ RECEIPTS_ARRIVE_WITHIN: Final = timedelta(days=90)
 
 STILL_ARRIVING: Final = "receipts_still_arriving"
 
+OF_PARTIES: Final = "party_may_be_todays"
+"""Touches no total: it is told where parties are shown."""
+
 CHANGES_FIGURES: Final = ("high", "medium")
 """The severities of gaps that are told beside the figures they touch. Others are worth knowing, and in the table."""
 

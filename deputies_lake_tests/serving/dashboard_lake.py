@@ -1,16 +1,17 @@
 """A lake of invented rows in every mart that the dashboard shows, made without Spark: three years, three deputies.
 
-2016 is Kaggle's; 2024 is the House's and whole; 2025 is the House's, and receipts may still arrive. Names try to break
-out of the page.
+2016 is Kaggle's; 2024 is the House's and whole; 2025 is the House's, its file ends in February, receipts may still
+arrive, and two lines could not be read. Names try to break out of the page.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from deputies_lake.contracts import Table
+from deputies_lake.raw import file_versions
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import (
     mart_categories,
@@ -25,8 +26,10 @@ from deputies_lake.serving import (
     mart_states,
     mart_suppliers,
 )
+from deputies_lake.staging import rejected_rows
+from deputies_lake.star import fct_expenses
 from deputies_lake_tests.serving import small_lake
-from deputies_lake_tests.serving.small_lake import HOUSE, KAGGLE, KEY, commit, row
+from deputies_lake_tests.serving.small_lake import HOUSE, KAGGLE, KEY, SHA, commit, row
 
 EVIL: Final = "</script><script>document.title = 'broken'</script><img src=x onerror=\"document.title = 'broken'\">"
 RECEIPT: Final = "https://www.camara.leg.br/cota-parlamentar/documentos/publ/1.pdf"
@@ -44,17 +47,20 @@ _FUEL: Final = {"expense_category_key": 7, "category_pt": "Combustíveis", "cate
 _ADS: Final = {"expense_category_key": 8, "category_pt": "Divulgação", "category_en": "Publicity"}
 
 
-def _amounts(year: int, spent: str, deduction: str = "0", refund: str = "0") -> dict[str, Any]:
+def _amounts(year: int, spent: str, deduction: str = "0", refund: str = "0", difference: str = "0") -> dict[str, Any]:
     """What a mart knows of a year's money: of Kaggle's years nothing but the documents' value."""
     amount = Decimal(spent)
     known: dict[str, Any] = {"receipts": 3, "spent_amount": amount}
     if year == 2016:
-        return {**known, "document_amount": amount}
+        return {**known, "document_amount": amount, "gross_amount": amount}
+    gross = amount + Decimal(deduction) - Decimal(refund) - Decimal(difference)
     return {
         **known,
-        "document_amount": amount + Decimal(deduction),
+        "document_amount": gross + Decimal(refund),
+        "gross_amount": gross,
         "deduction_amount": Decimal(deduction),
         "refund_amount": Decimal(refund),
+        "difference_amount": Decimal(difference),
         "net_amount": amount,
     }
 
@@ -98,7 +104,13 @@ def _rows(year: int) -> Mapping[Table, Sequence[Mapping[str, Any]]]:
     ]
     return {
         mart_months.TABLE: [
-            {**of, **gaps, "month": 1, "payer_kind": "deputy", **_amounts(year, "1234567.89", "1000.11", "-20.02")},
+            {
+                **of,
+                **gaps,
+                "month": 1,
+                "payer_kind": "deputy",
+                **_amounts(year, "1234567.89", "1000.11", "-20.02", "-5.05"),
+            },
             {**of, **gaps, "month": 2, "payer_kind": "deputy", **_amounts(year, "1000000.10")},
             {**of, **gaps, "month": 2, "payer_kind": "leadership", **_amounts(year, "0.01")},
         ],
@@ -145,6 +157,25 @@ def _rows(year: int) -> Mapping[Table, Sequence[Mapping[str, Any]]]:
 def build(home: Path) -> Lake:
     """The small lake, with these marts in the place of its own."""
     lake = small_lake.build(home)
+    house = {"decision": "published", "sha256": SHA, "decided_at": datetime(2025, 3, 2)}  # noqa: DTZ001
+    files = [
+        {**house, "year": year, "file_name": f"Ano-{year}.csv.zip", "modified_at": datetime(2025, 3, 3, 1)}  # noqa: DTZ001
+        for year in (2024, 2025)
+    ]
+    commit(lake, file_versions.TABLE, [row(file_versions.TABLE, **one) for one in files])
+    receipts: list[dict[str, Any]] = [
+        {"year": 2016, "source_code": KAGGLE, "date_key": 20161231},
+        *({"year": 2024, "source_code": HOUSE, "competence_month": month} for month in range(1, 13)),
+        *({"year": 2025, "source_code": HOUSE, "competence_month": month} for month in (1, 2)),
+    ]
+    facts = [row(fct_expenses.TABLE, expense_key=i, **one) for i, one in enumerate(receipts)]
+    commit(lake, fct_expenses.TABLE, facts)
+    lines: list[dict[str, Any]] = [
+        {"source_line": 7, "rejection_reason": f"vlrLiquido is not an amount: {EVIL}"},
+        {"source_line": 9, "rejection_reason": "vlrGlosa is not an amount: 1,5", "amount": Decimal("1234.50")},
+    ]
+    rejected = {"year": 2025, "source_code": HOUSE, "source_file": "Ano-2025.csv.zip"}
+    commit(lake, rejected_rows.TABLE, [row(rejected_rows.TABLE, **rejected, **one) for one in lines])
     of_years = [_rows(year) for year in YEARS]
     for table in of_years[0]:
         commit(lake, table, [row(table, **one) for rows in of_years for one in rows[table]])

@@ -15,7 +15,10 @@ TWELVE: Final = range(1, 13)
 RECEIPTS: Final = range(5)
 
 _DICE: Final = random.Random(1)
-_AMOUNTS: Final = ("spent_amount", "document_amount", "deduction_amount", "refund_amount", "net_amount")
+_AMOUNTS: Final = (
+    *("spent_amount", "gross_amount", "deduction_amount", "refund_amount", "difference_amount", "net_amount"),
+    "returned_amount",
+)
 _SHARES: Final = ("quota_amount", "spent_to_date", "share_of_quota", "share_to_date")
 
 
@@ -55,11 +58,18 @@ def _of_year(year: int) -> Mapping[str, Mapping[str, Sequence[Any]]]:
 def made() -> Figures:
     """What the first view and a deputy's page need."""
     of_source = {"source_code": HOUSE, "is_incomplete": False, "gaps": None, "deputies": len(DEPUTIES)}
+    of_file = {
+        "last_month": 12,
+        "as_of": "2027-01-31",
+        "is_partial": False,
+        "rejected_lines": 0,
+        "rejected_amount": None,
+    }
     of_deputy = {"party": "ABC", "state": "SP"}
     measures = ["receipts", *_AMOUNTS]
     return Figures(
         overall={
-            "years": _columns({"year": YEARS}, [*measures, "returned_amount"], **of_source),
+            "years": _columns({"year": YEARS}, measures, **of_source, **of_file),
             "months": _columns({"year": YEARS, "month": TWELVE}, measures, gaps=None),
             "payers": {
                 "key": [str(payer) for payer in DEPUTIES],

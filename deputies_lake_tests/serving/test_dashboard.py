@@ -22,10 +22,10 @@ from deputies_lake.serving.dashboard.figures import Figures
 from deputies_lake_tests.browser import chromium
 from deputies_lake_tests.serving import dashboard_lake, large_figures, vega
 from deputies_lake_tests.serving.dashboard_lake import EVIL, RECEIPT
-from deputies_lake_tests.serving.small_lake import KEY, SHA
+from deputies_lake_tests.serving.small_lake import HOUSE, KAGGLE, KEY, SHA
 
 VIEWS: Final = (
-    *("overview", "deputies", "parties", "states", "categories", "suppliers", "attention", "about"),
+    *("overview", "deputies", "parties", "states", "categories", "suppliers", "attention", "about", "rejected"),
     f"payer&payer={KEY}",
 )
 PHONE: Final = 360
@@ -145,21 +145,42 @@ def test_an_empty_lake_fails_with_what_to_materialize_first(tmp_path: Path) -> N
 
 
 def test_a_years_figures_are_the_marts(reader: Reader) -> None:
+    account = ["2.235.593,18", "-1.000,11", "-20,02", "-5,05", "2.234.568,00", "0,00"]
     assert reader.open("year=2025").rows("Despesa por ano")[:2] == [
-        ["2025*", "Câmara", "9", "2.235.568,11", "1.000,11", "-20,02", "2.234.568,00"],
-        ["2024", "Câmara", "9", "2.235.568,11", "1.000,11", "-20,02", "2.234.568,00"],
+        ["2025 (até fevereiro)*", "Câmara", "9", *account, "2"],
+        ["2024", "Câmara", "9", *account, "0"],
     ]
 
 
+def test_a_years_account_closes_to_the_cent_and_the_page_says_so(reader: Reader) -> None:
+    text = reader.open("year=2024").text
+    assert (
+        "A conta fecha ao centavo: documentos 2.235.593,18, glosas -1.000,11, devoluções -20,02, "
+        "outras diferenças -5,05, líquido 2.234.568,00." in text
+    )
+    assert "pagou menos (raramente mais) que o documento menos a glosa" in text
+
+
+@pytest.mark.parametrize("table", ["Despesa por ano", "Despesa por mês da cota em 2024"])
+def test_each_line_of_an_account_adds_up_to_its_net_value(reader: Reader, table: str) -> None:
+    lines = [row[-7:-2] if table == "Despesa por ano" else row[-6:-1] for row in reader.open("year=2024").rows(table)]
+    accounts = [[int(cell.replace(".", "").replace(",", "")) for cell in line] for line in lines if "n/d" not in line]
+    assert len(accounts) > 1
+    assert [sum(terms) - net for *terms, net in accounts] == [0] * len(accounts)
+
+
 def test_what_kaggle_does_not_tell_is_no_zero(reader: Reader) -> None:
-    assert reader.open().rows("Despesa por ano")[2] == ["2016*", "Kaggle", "9", "2.234.568,00", "n/d", "n/d", "n/d"]
+    assert reader.open().rows("Despesa por ano")[2] == [
+        *("2016*", "Kaggle", "9", "2.234.568,00"),
+        *("n/d", "n/d", "n/d", "n/d", "n/d", "0"),
+    ]
 
 
 def test_a_years_months_add_up_to_the_cent(reader: Reader) -> None:
     assert reader.open("year=2024").rows("Despesa por mês da cota em 2024") == [
-        ["janeiro", "3", "1.235.568,00", "1.000,11", "-20,02", "1.234.567,89"],
-        ["fevereiro", "6", "1.000.000,11", "0,00", "0,00", "1.000.000,11"],
-        ["Total", "9", "2.235.568,11", "1.000,11", "-20,02", "2.234.568,00"],
+        ["janeiro", "3", "1.235.593,07", "-1.000,11", "-20,02", "-5,05", "1.234.567,89", "0,00"],
+        ["fevereiro", "6", "1.000.000,11", "0,00", "0,00", "0,00", "1.000.000,11", "0,00"],
+        ["Total", "9", "2.235.593,18", "-1.000,11", "-20,02", "-5,05", "2.234.568,00", "0,00"],
     ]
 
 
@@ -196,10 +217,97 @@ def test_a_regions_mean_is_of_its_deputies(reader: Reader) -> None:
     assert region == ["Sudeste", "4", "250,00", "200,00", "6"]
 
 
-def test_years_of_different_sources_are_not_compared(reader: Reader) -> None:
-    of_2024 = reader.open("view=categories&year=2024").rows("Categorias em 2024")
-    of_2025 = reader.open("view=categories&year=2025").rows("Categorias em 2025")
-    assert [rows[0][3] for rows in (of_2024, of_2025)] == ["n/d", "2.024,75"]
+WHOLE: Final = {"source_code": HOUSE, "is_incomplete": False, "is_partial": False, "last_month": 12}
+STOPPED: Final = {**WHOLE, "is_incomplete": True, "is_partial": True, "last_month": 7, "as_of": "2024-07-27"}
+
+
+def of_two_years(before: dict[str, Any], now: dict[str, Any]) -> Figures:
+    """2023 and 2024, with one category, of which twice as much was spent in 2024."""
+    same = {"gaps": None, "as_of": None, "rejected_lines": 0, "rejected_amount": None, "net_amount": 0}
+    years = [{"year": 2023, **same, **before}, {"year": 2024, **same, **now}]
+    of_category: dict[str, list[Any]] = {
+        "category": [0, 0],
+        "receipts": [1, 1],
+        "gaps": [None, None],
+        "share_of_year": [10**6, 10**6],
+    }
+    return Figures(
+        overall={
+            "years": {name: [year[name] for year in years] for name in years[0]},
+            "categories": {"pt": ["Combustíveis"], "en": ["Fuels"]},
+            "category_years": {"year": [2023, 2024], **of_category, "spent_amount": [100, 200]},
+        },
+        by_year={2023: {}, 2024: {}},
+    )
+
+
+def test_whole_years_of_one_source_are_compared(browser: Chrome, tmp_path: Path) -> None:
+    reader = Reader(browser, _written(tmp_path, of_two_years(WHOLE, WHOLE))).load("view=categories&year=2024")
+    assert reader.rows("Categorias em 2024")[0] == ["Combustíveis", "2,00", "100,0%", "1,00", "100,0%", "1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        (WHOLE, STOPPED, "Sem variação sobre 2023: 2024 (até julho) é incompleto"),
+        (STOPPED, WHOLE, "Sem variação sobre 2023: 2023 (até julho) é incompleto"),
+        ({**WHOLE, "source_code": KAGGLE}, WHOLE, "Sem variação sobre 2023: esse ano vem de outra fonte"),
+    ],
+)
+def test_other_years_are_not_compared_and_the_page_says_why(
+    browser: Chrome, tmp_path: Path, before: dict[str, Any], now: dict[str, Any], why: str
+) -> None:
+    reader = Reader(browser, _written(tmp_path, of_two_years(before, now))).load("view=categories&year=2024")
+    assert why in reader.text
+    assert reader.run("return document.querySelectorAll('main table')[0].tHead.textContent").count("Variação") == 0
+
+
+def test_an_incomplete_year_is_called_so_with_its_last_month_and_its_files_day(reader: Reader) -> None:
+    text = reader.open("year=2025").text
+    assert "Despesa líquida em 2025 (até fevereiro)" in text
+    assert "2025 está incompleto: o arquivo só vai até fevereiro (arquivo de 02/03/2025)." in text
+
+
+@pytest.mark.parametrize("view", [view for view in VIEWS if view not in {"overview", "about", "rejected"}])
+def test_no_heading_calls_an_incomplete_year_as_if_it_were_whole(reader: Reader, view: str) -> None:
+    reader.open(f"view={view}&year=2025")
+    found = reader.run("return [...document.querySelectorAll('main h1, main h2')].map((one) => one.textContent)")
+    named = [heading for heading in found if "2025" in heading]
+    assert named
+    assert [heading for heading in named if "2025 (até fevereiro)" not in heading] == []
+
+
+# what could not be read
+
+
+def test_a_year_tells_its_rejected_lines_and_leads_to_their_list(reader: Reader) -> None:
+    reader.open("year=2025")
+    told = "2 linhas do arquivo de 2025 não puderam ser lidas e não estão em nenhum número (R$ 1.234,50 onde o valor"
+    assert told in reader.text
+    reader.browser.find_element(By.LINK_TEXT, "2").click()
+    reader.wait(lambda: reader.focused == "Linhas não lidas de 2025")
+    assert reader.rows("Linhas não lidas de 2025") == [
+        ["7", "vlrLiquido is not an amount", "Ano-2025.csv.zip", "n/d"],
+        ["9", "vlrGlosa is not an amount: 1,5", "Ano-2025.csv.zip", "1.234,50"],
+    ]
+    assert "FROM rejected_lines WHERE year = 2025" in reader.text
+
+
+def test_a_year_of_which_every_line_was_read_says_so(reader: Reader) -> None:
+    assert "Todas as linhas do arquivo de 2024 foram lidas." in reader.open("view=rejected&year=2024").text
+
+
+# parties
+
+
+@pytest.mark.parametrize("view", ["parties", "deputies", f"payer&payer={KEY}"])
+def test_a_party_is_said_to_be_that_of_the_files_day(reader: Reader, view: str) -> None:
+    told = "Partido: o que consta no arquivo (arquivo de 02/03/2025), não o da data de cada recibo."
+    assert told in reader.open(f"view={view}&year=2024").text
+
+
+def test_the_gap_of_parties_stands_beside_them(reader: Reader) -> None:
+    assert "no de julho de 2022 nenhum deputado tem dois" in reader.open("view=parties&year=2024").text
 
 
 # a deputy
@@ -242,7 +350,8 @@ def test_gaps_are_beside_the_figures_they_touch(reader: Reader) -> None:
     reader.open("year=2025").wait(lambda: reader.run(hatched))
     # Two of the three years, and both months.
     assert reader.run(hatched) == 4
-    assert [row[0] for row in reader.rows("Despesa por mês da cota em 2025")] == ["janeiro*", "fevereiro*", "Total"]
+    months = [row[0] for row in reader.rows("Despesa por mês da cota em 2025 (até fevereiro)")]
+    assert months == ["janeiro*", "fevereiro*", "Total"]
     assert "Faltam as passagens do SIGEPA" in reader.text
 
 
@@ -260,7 +369,7 @@ def test_a_whole_year_is_shown_first(reader: Reader) -> None:
 def test_the_source_the_checks_and_the_day_are_told(reader: Reader) -> None:
     text = reader.open("view=about").text
     assert ["2025", "Câmara", "Ano-2025.csv.zip", SHA] in reader.rows("De onde vêm os números")
-    assert "4 verificações passaram" in text
+    assert "6 verificações passaram" in text
     assert "dados de 02/03/2025" in text
     assert "deputies-lake fetch --years 2016.." in text
 
@@ -283,7 +392,7 @@ def test_the_language_is_in_the_address(reader: Reader) -> None:
 
 
 def test_english_has_its_own_numbers(reader: Reader) -> None:
-    assert reader.open("year=2024&lang=en").rows("Spending by year")[1][-1] == "2,234,568.00"
+    assert reader.open("year=2024&lang=en").rows("Spending by year")[1][-3] == "2,234,568.00"
 
 
 @pytest.mark.parametrize("language", ["pt", "en"])
@@ -334,7 +443,7 @@ def test_the_keyboard_reaches_everything(reader: Reader) -> None:
         reader.press(Keys.TAB)
         reached.append(reader.focused)
     topics = ["Visão geral", "Deputados", "Partidos", "Estados", "Categorias", "Fornecedores"]
-    rest = ["Pontos de atenção", "Sobre os dados", "202520242016", "English", "Como no recibo", "Sucessor de hoje"]
+    rest = ["Pontos de atenção", "Sobre os dados", "202520242016", "English", "Como no arquivo", "Sucessor de hoje"]
     assert reached[0] == "Ir para o conteúdo"
     assert sorted(reached[1:13]) == sorted(
         [*topics, *(one.replace("202520242016", "2025 (incompleto)20242016") for one in rest)]

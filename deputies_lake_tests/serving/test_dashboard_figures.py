@@ -22,8 +22,17 @@ from deputies_lake.serving import (
     mart_quota_shares,
     mart_states,
     mart_suppliers,
+    publications,
+    rejected_lines,
 )
-from deputies_lake.serving.dashboard.figures import ONLY_DEPUTY_CENTS, TOP_SUPPLIERS, Figures, gather, link
+from deputies_lake.serving.dashboard.figures import (
+    ONLY_DEPUTY_CENTS,
+    REJECTED_LINES,
+    TOP_SUPPLIERS,
+    Figures,
+    gather,
+    link,
+)
 from deputies_lake_tests.serving.small_lake import HOUSE, KAGGLE, KEY, commit, open_lake, row
 
 LEADERSHIP = 2
@@ -103,6 +112,14 @@ ROWS: Mapping[Table, Sequence[Mapping[str, Any]]] = {
         receipt(3, rank_of_year=1, receipt_url="javascript:alert(1)"),
     ],
     mart_points_of_attention.TABLE: [{**OF_2025, "point_id": "weekend", "point_kind": "attention", "receipts": 3}],
+    publications.TABLE: [
+        {"year": 2016, "source_code": KAGGLE, "last_month": 10, "is_incomplete": True},
+        {**OF_2025, "last_month": 12, "as_of": date(2026, 1, 31), "rejected_lines": 201},
+    ],
+    rejected_lines.TABLE: [
+        *({**OF_2025, "line": line, "reason": "why", "amount": Decimal("0.01")} for line in range(201, 0, -1)),
+        {"year": 2025, "source_code": KAGGLE, "line": 1, "reason": "of the source that the year does not come from"},
+    ],
 }
 
 
@@ -139,6 +156,17 @@ def test_a_year_with_an_incomplete_month_is_incomplete_and_names_each_gap_once(f
     year = figures.years[-1]
     assert year["is_incomplete"]
     assert year["gaps"] == "receipts_still_arriving, sigepa_missing"
+
+
+def test_a_year_is_incomplete_where_its_months_stop_or_receipts_still_arrive(figures: Figures) -> None:
+    told = [(year["last_month"], year["as_of"], year["is_partial"], year["is_incomplete"]) for year in figures.years]
+    assert told == [(10, None, True, True), (12, "2026-01-31", False, True)]
+
+
+def test_a_year_has_the_first_lines_of_its_source_that_could_not_be_read(figures: Figures) -> None:
+    rejected = rows_of(figures.by_year[2025]["rejected"])
+    assert [one["line"] for one in rejected] == [*range(1, REJECTED_LINES + 1)]
+    assert {(one["reason"], one["amount"]) for one in rejected} == {("why", 1)}
 
 
 def test_a_payer_has_the_name_of_its_latest_year(figures: Figures) -> None:

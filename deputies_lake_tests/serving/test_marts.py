@@ -8,13 +8,16 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 
+import duckdb
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
-from deputies_lake.contracts import Table
+from deputies_lake.contracts import YEAR, Table, Totals
 from deputies_lake.reference import tables
 from deputies_lake.serving import assets, mart_outliers
-from deputies_lake.serving.receipts import Star, of_fact
+from deputies_lake.serving.receipts import Star, by_year, fact_sums, measures, of_fact
 from deputies_lake.star import (
     dim_dates,
     dim_deputies,
@@ -179,6 +182,36 @@ def test_refunds_are_taken_off_and_told(rows_of: RowsOf) -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def odd(fact: DataFrame, star: Star) -> tuple[DataFrame, DataFrame]:
+    """The fact with a receipt of which less was paid, and a refund whose document has no minus; and its receipts."""
+    net, document = F.col("net_amount"), F.col("document_amount")
+    rows = fact.withColumn("document_amount", F.when(net == -500, -document).otherwise(document)).withColumn(
+        "net_amount", F.when(net == 60, F.lit(Decimal("55.50"))).otherwise(net)
+    )
+    return rows, of_fact(rows, star.deputies, star.dates, star.suppliers)
+
+
+ACCOUNT: Final = ("gross_amount", "deduction_amount", "refund_amount", "difference_amount", "net_amount")
+OF_2022: Final = tuple(map(Decimal, ("39050.07", "40.00", "-500.00", "-4.50", "38505.57")))
+
+
+def test_the_account_of_the_net_value_closes_to_the_cent(odd: tuple[DataFrame, DataFrame]) -> None:
+    found = {row.year: tuple(row[name] for name in ACCOUNT) for row in by_year(odd[1]).agg(*measures()).collect()}
+    assert found == {2022: OF_2022, 2013: (Decimal("105.00"), None, None, None, None)}
+    gross, deduction, refund, difference, net = found[2022]
+    assert gross - deduction + refund + difference == net
+
+
+def test_the_audit_says_the_same_account_in_its_own_words(odd: tuple[DataFrame, DataFrame]) -> None:
+    columns = (YEAR, "net_amount", "document_amount", "deduction_amount", "returned_amount")
+    rows = [row.asDict() for row in odd[0].select(*columns).collect()]
+    with duckdb.connect() as connection:
+        connection.register("star_fct_expenses", pa.Table.from_pylist(rows))
+        found = connection.sql(fact_sums(Totals(by=(YEAR,), amount=ACCOUNT[0], also=ACCOUNT[1:]))).fetchall()
+    assert {year: amounts for year, _, *amounts in found}[2022] == [*OF_2022]
+
+
 def test_a_year_of_kaggle_has_no_net_value_and_the_receipts_month(rows_of: RowsOf) -> None:
     columns = ("month", "net_amount", "refund_amount", "spent_amount", "source_code")
     assert told(rows_of("mart_months", year=2013), *columns) == [
@@ -205,7 +238,7 @@ def test_a_deputy_has_the_party_of_the_latest_receipts(rows_of: RowsOf) -> None:
     assert found == [("UNIÃO", 3, 4, Decimal("940.07"))]
 
 
-def test_a_party_is_as_reported_and_its_deputies_share_what_deputies_spent(rows_of: RowsOf) -> None:
+def test_a_party_is_as_published_and_its_deputies_share_what_deputies_spent(rows_of: RowsOf) -> None:
     columns = ("party_label", "deputies", "spent_amount", "spent_per_deputy")
     assert told(rows_of("mart_parties", year=2022, party_kind="party"), *columns) == [
         ("DEM", 1, Decimal("0.07"), Decimal("0.07")),

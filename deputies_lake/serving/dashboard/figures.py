@@ -30,9 +30,11 @@ from deputies_lake.serving import (
     mart_quota_shares,
     mart_states,
     mart_suppliers,
+    publications,
+    rejected_lines,
 )
 
-MARTS: Final = (
+TABLES: Final = (
     mart_months.TABLE,
     mart_deputies.TABLE,
     mart_deputy_categories.TABLE,
@@ -44,6 +46,8 @@ MARTS: Final = (
     mart_quota_shares.TABLE,
     mart_largest_receipts.TABLE,
     mart_points_of_attention.TABLE,
+    publications.TABLE,
+    rejected_lines.TABLE,
 )
 """What the figures are read from."""
 
@@ -51,6 +55,8 @@ TOP_SUPPLIERS: Final = 30
 ONLY_DEPUTY_SUPPLIERS: Final = 20
 ONLY_DEPUTY_CENTS: Final = 5_000_000
 """From BRL 50,000 on it is told that a supplier served a single deputy."""
+REJECTED_LINES: Final = 200
+"""Of a year. Where there are more, the page says where they are listed."""
 
 _HOUSE: Final = "camara.leg.br"
 
@@ -99,9 +105,9 @@ def link(url: str | None) -> str | None:
 
 @contextmanager
 def _opened(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The marts under their names, and `payers` and `categories`, whose places the other figures name."""
+    """The tables under their names, and `payers` and `categories`, whose places the other figures name."""
     with auditor() as connection:
-        for table in MARTS:
+        for table in TABLES:
             lake.view(connection, table, name=table.name)
         # In batches: called row by row, DuckDB looks for pandas anew at each row.
         connection.create_function(
@@ -147,7 +153,10 @@ def _millionths(*shares: str) -> str:
     return _whole(1_000_000, *shares)
 
 
-_AMOUNTS: Final = ("spent_amount", "document_amount", "deduction_amount", "net_amount", "refund_amount")
+_AMOUNTS: Final = (
+    *("spent_amount", "gross_amount", "deduction_amount", "refund_amount", "difference_amount", "net_amount"),
+    "returned_amount",
+)
 _NAMES: Final = {
     "payers": """
         SELECT row_number() OVER (ORDER BY name, deputy_key) - 1 AS payer, * FROM (
@@ -165,12 +174,17 @@ _OVERALL: Final[Mapping[str, str]] = {
     "payers": "SELECT CAST(deputy_key AS VARCHAR) AS key, name, register, kind FROM payers ORDER BY payer",
     "categories": "SELECT pt, en FROM categories ORDER BY category",
     "years": f"""
-        SELECT year, source_code, receipts, deputies, is_incomplete, gaps, {_cents(*_AMOUNTS, "returned_amount")}
+        SELECT year, source_code, receipts, deputies, gaps, last_month, CAST(as_of AS VARCHAR) AS as_of,
+            coalesce(is_partial, false) AS is_partial, is_arriving OR coalesce(is_partial, false) AS is_incomplete,
+            rejected_lines, {_cents(*_AMOUNTS, "rejected_amount")}
         FROM (
-            SELECT year, max(source_code) AS source_code, bool_or(is_incomplete) AS is_incomplete,
+            SELECT year, max(source_code) AS source_code, bool_or(is_incomplete) AS is_arriving,
                 sum(receipts)::BIGINT AS receipts,
-                {", ".join(f"sum({amount}) AS {amount}" for amount in (*_AMOUNTS, "returned_amount"))}
+                {", ".join(f"sum({amount}) AS {amount}" for amount in _AMOUNTS)}
             FROM mart_months GROUP BY year)
+        LEFT JOIN (
+            SELECT year, last_month, as_of, is_incomplete AS is_partial, rejected_lines, rejected_amount
+            FROM publications) USING (year)
         LEFT JOIN (
             SELECT year, string_agg(DISTINCT gap, ', ' ORDER BY gap) AS gaps
             FROM (SELECT year, unnest(string_split(known_gaps, ', ')) AS gap FROM mart_months)
@@ -228,6 +242,11 @@ _OVERALL: Final[Mapping[str, str]] = {
 }
 
 _BY_YEAR: Final[Mapping[str, str]] = {
+    "rejected": f"""
+        SELECT year, file_name AS file, line, reason, {_cents("amount")}
+        FROM rejected_lines SEMI JOIN publications USING (year, source_code)
+        QUALIFY row_number() OVER (PARTITION BY year ORDER BY line) <= {REJECTED_LINES}
+        ORDER BY year, line""",
     "months": f"""
         SELECT year, payer, month, known_gaps AS gaps, {_cents("spent_amount", "quota_amount", "spent_to_date")},
             {_millionths("share_of_quota", "share_to_date")}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving.citation import Citation, citation
-from deputies_lake.serving.dashboard.figures import MARTS, Figures
+from deputies_lake.serving.dashboard.figures import TABLES, Figures
 from deputies_lake.star import ref_known_gaps
 
 NAME: Final = "dashboard.html"
@@ -45,9 +45,12 @@ class About:
 def about(lake: Lake, checks: Checks, made_at: datetime) -> About:
     """What is to be said of all that the page shows. Raises `MissingTableError`."""
     known = ("gap_id", "first_month", "last_month", "text_pt", "text_en")
-    told = [gap for gap in lake.rows(ref_known_gaps.TABLE) if gap["severity"] in ref_known_gaps.CHANGES_FIGURES]
-    gaps = [{name: gap[name] for name in known} for gap in told]
-    return About(cited=citation(lake, tables=MARTS), gaps=gaps, checks=checks, made_at=made_at)
+    gaps = [
+        {name: gap[name] for name in known}
+        for gap in lake.rows(ref_known_gaps.TABLE)
+        if gap["severity"] in ref_known_gaps.CHANGES_FIGURES or gap["gap_id"] == ref_known_gaps.OF_PARTIES
+    ]
+    return About(cited=citation(lake, tables=TABLES), gaps=gaps, checks=checks, made_at=made_at)
 
 
 def render(figures: Figures, told: About) -> bytes:

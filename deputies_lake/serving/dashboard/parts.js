@@ -78,19 +78,51 @@ const SHOWN = {
 
 // Gaps: each figure that one touches carries a mark, explained beside it.
 
-const gapText = (id) => DATA.gaps[id]?.[isPt() ? "text_pt" : "text_en"] ?? id;
+const INCOMPLETE = "incomplete-";
+const REJECTED = "rejected-";
+const isOfYear = (gap) => gap.startsWith(INCOMPLETE) || gap.startsWith(REJECTED);
+const gapText = (id) => {
+  if (id.startsWith(INCOMPLETE)) return incompleteText(Number(id.slice(INCOMPLETE.length)));
+  if (id.startsWith(REJECTED)) return rejectedText(Number(id.slice(REJECTED.length)));
+  return DATA.gaps[id]?.[isPt() ? "text_pt" : "text_en"] ?? id;
+};
 const gapsOf = (rows) => [...new Set(rows.flatMap((row) => row.gaps?.split(", ") ?? []))];
 const notice = () => {
   const gaps = gapsOf([DATA.byYear.get(state.year)]);
   if (!gaps.length) return null;
   return el("details", { class: "notice", open: true }, el("summary", null, t("notice", state.year)),
-    el("ul", null, gaps.map((gap) => el("li", null, gapText(gap)))));
+    el("ul", null, gaps.map((gap) => el("li", null, gapText(gap), gap.startsWith(REJECTED) ? [" ", rejectedLink(state.year, t("seeRejected"))] : null))));
 };
 // What the notice above says already is not said again.
+// Of other years that end early, or lack lines, the table itself tells.
 const marks = (rows) => {
   const [gaps, told] = [gapsOf(rows), gapsOf([DATA.byYear.get(state.year)])];
-  const others = gaps.filter((gap) => !told.includes(gap)).map(gapText);
-  return gaps.length ? el("p", { class: "soft" }, t("marked"), others.length < gaps.length ? ` ${t("seeNotice")}` : "", others.length ? ` ${others.join(" ")}` : "") : null;
+  const others = gaps.filter((gap) => !told.includes(gap) && !isOfYear(gap)).map(gapText);
+  return gaps.length ? el("p", { class: "soft" }, t("marked"), gaps.some((gap) => told.includes(gap)) ? ` ${t("seeNotice")}` : "", others.length ? ` ${others.join(" ")}` : "") : null;
+};
+
+// Of a year: how far it goes, and what of its file could not be read. Both are gaps of the year, told as those are.
+
+const stopsAt = (row) => (row.last_month && row.last_month < 12 ? row.last_month : null);
+const yearName = (year = state.year) => {
+  const row = DATA.byYear.get(year);
+  if (!row.is_incomplete) return String(year);
+  return stopsAt(row) ? t("upTo", year, monthName(row.last_month, "long")) : t("incomplete", year);
+};
+const fileOf = (row) => (row.as_of ? t("fileOf", day(row.as_of)) : t("fileWithoutDay"));
+const incompleteText = (year) => {
+  const row = DATA.byYear.get(year);
+  return t(stopsAt(row) ? "stops" : "notOver", year, monthName(row.last_month, "long"), fileOf(row));
+};
+const rejectedText = (year) => {
+  const row = DATA.byYear.get(year);
+  const amount = row.rejected_amount === null ? t("noRejectedAmount") : t("rejectedAmount", SHOWN.money(row.rejected_amount));
+  return t(row.rejected_lines === 1 ? "rejectedOne" : "rejectedMany", SHOWN.count(row.rejected_lines), year, amount);
+};
+const rejectedLink = (year, shown) => el("a", { href: href({ view: "rejected", year }) }, shown);
+const withOwnGaps = (row) => {
+  const all = [row.is_partial ? `${INCOMPLETE}${row.year}` : null, row.rejected_lines ? `${REJECTED}${row.year}` : null, row.gaps];
+  return { ...row, gaps: all.filter(Boolean).join(", ") || null };
 };
 
 // Tables. A column: label, kind (a key of SHOWN), value(row); header: names the row; node(row, text): more than text;
@@ -145,7 +177,8 @@ const table = ({ caption, columns, rows, limit = 25, sorted = null, command = nu
   return [marks(rows), shown, more, command ? [el("p", { class: "soft" }, t("reproduce")), shell(command)] : null];
 };
 
-const sum = (name) => (rows) => (rows.some((row) => row[name] === null) ? null : rows.reduce((all, row) => all + row[name], 0));
+const total = (value) => (rows) => (rows.some((row) => value(row) === null) ? null : rows.reduce((all, row) => all + value(row), 0));
+const sum = (name) => total((row) => row[name]);
 const shell = (line) => el("pre", { tabindex: 0 }, el("code", null, line));
 const query = (mart, year, where = "") => `deputies-lake query "SELECT * FROM ${mart} WHERE year = ${year}${where}"`;
 const bar = (part) => el("span", { class: "bar", "aria-hidden": "true" }, (() => {

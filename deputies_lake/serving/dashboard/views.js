@@ -45,15 +45,39 @@ const shareColumn = (label, name, whole = 1e6) => ({
 const payerColumn = (more = {}) => named(t("deputy"), (row) => payerName(row.payer), {
   node: (row, shown) => el("a", { href: toPayer(row.payer) }, shown), ...more,
 });
-const amountColumns = (total = false) => {
-  const of = (name) => (total ? { total: sum(name) } : {});
-  return [
-    inBrl("documents", "document_amount", of("document_amount")),
-    inBrl("deductions", "deduction_amount", of("deduction_amount")),
-    inBrl("refunds", "refund_amount", of("refund_amount")),
-    inBrl("net", "net_amount", of("net_amount")),
-  ];
+// The account of the net value, from left to right; what was returned later is beside it, not in it.
+const less = (cents) => (cents === null ? null : 0 - cents);
+const returned = (row) => row.returned_amount ?? (row.net_amount === null ? null : 0);
+const TERMS = [
+  ["documents", (row) => row.gross_amount],
+  ["deductions", (row) => less(row.deduction_amount)],
+  ["refunds", (row) => row.refund_amount],
+  ["differences", (row) => row.difference_amount],
+  ["net", (row) => row.net_amount],
+  ["returned", returned],
+];
+const amountColumns = (hasTotal = false) => TERMS.map(([word, value]) =>
+  ({ label: t("inBrl", t(word)), kind: "money", value, ...(hasTotal ? { total: total(value) } : {}) }));
+const account = (row) => {
+  const terms = TERMS.slice(0, 5).map(([, value]) => value(row));
+  if (terms.includes(null)) return soft(t("onlyDocuments"));
+  const missing = terms[4] - terms[0] - terms[1] - terms[2] - terms[3];
+  return missing ? text(t("doesNotClose", SHOWN.money(missing))) : soft(t("closes", ...terms.map(SHOWN.money)));
 };
+// A year in a table: its name, how far it goes, a link to it.
+const yearColumn = (link = (row) => href({ view: "overview", year: row.year })) => named(t("year"), (row) => row.year, {
+  node: (row) => [link ? el("a", { href: link(row) }, String(row.year)) : String(row.year), el("span", { class: "soft" }, yearName(row.year).slice(4))],
+});
+const starred = (row) => `${row.year}${row.is_incomplete ? "*" : ""}`;
+const allYears = () => [...DATA.byYear.values()];
+const partyOfFile = () => {
+  const file = fileOf(DATA.byYear.get(state.year));
+  return isKaggle(state.year) ? null : soft(t("partyOfFile", file));
+};
+const rejectedColumn = () => ({
+  label: t("rejected"), kind: "count", value: (row) => row.rejected_lines,
+  node: (row, shown) => (row.rejected_lines ? rejectedLink(row.year, shown) : shown),
+});
 const bars = (y, x, height) => ({
   mark: { type: "bar", stroke: color("accent"), cornerRadiusEnd: 2 },
   encoding: { y: { field: y, type: "nominal", sort: null, title: null }, x: { field: "value", type: "quantitative", title: x }, fill: HATCHED(), tooltip: [{ field: y, title: " " }, { field: "value", format: ",.2f", title: x }] },
@@ -72,38 +96,31 @@ const overview = () => {
   return [
     notice(),
     el("dl", { class: "figures" },
-      figure(t(kaggle ? "spentOfKaggle" : "spentOf", state.year), brl(year.spent_amount)),
-      figure(t("documents"), brl(year.document_amount)),
-      figure(t("deductions"), brl(year.deduction_amount)),
-      figure(t("refunds"), brl(year.refund_amount)),
+      figure(t(kaggle ? "spentOfKaggle" : "spentOf", yearName()), brl(year.spent_amount)),
+      TERMS.filter(([word]) => word !== "net").map(([word, value]) => figure(t(word), brl(value(year)))),
       figure(t("receipts"), SHOWN.count(year.receipts)),
       figure(t("count"), SHOWN.count(year.deputies))),
-    soft(t("whatIsWhat")),
+    account(year),
+    kaggle ? null : soft(t("whatIsWhat")),
     heading(t("byYear")),
-    chart(t("byYear"), rows("years").map((row) => ({ year: String(row.year), value: row.spent_amount / 1e8, marked: row.gaps !== null })),
+    chart(t("byYear"), allYears().map((row) => ({ year: starred(row), value: row.spent_amount / 1e8, marked: row.gaps !== null })),
       columnsChart("year", t("millions"))),
     table({
       caption: t("byYear"),
-      rows: [...rows("years")].reverse(),
+      rows: allYears().reverse(),
       command: 'deputies-lake query q01',
-      columns: [
-        named(t("year"), (row) => row.year, { node: (row) => el("a", { href: href({ view: "overview", year: row.year }) }, String(row.year)) }),
-        { label: t("source"), value: sourceName },
-        receiptsColumn(),
-        ...amountColumns(),
-      ],
+      columns: [yearColumn(), { label: t("source"), value: sourceName }, receiptsColumn(), ...amountColumns(), rejectedColumn()],
     }),
-    heading(t("byMonth", state.year)),
-    chart(t("byMonth", state.year), rows("months", state.year).filter((row) => row.month).map((row) => ({ month: monthName(row.month), value: row.spent_amount / 1e8, marked: row.gaps !== null })),
+    heading(t("byMonth", yearName())),
+    chart(t("byMonth", yearName()), rows("months", state.year).filter((row) => row.month).map((row) => ({ month: monthName(row.month), value: row.spent_amount / 1e8, marked: row.gaps !== null })),
       columnsChart("month", t("millions"))),
     table({
-      caption: t("byMonth", state.year),
+      caption: t("byMonth", yearName()),
       rows: rows("months", state.year),
       command: query("mart_months", state.year),
       columns: [
         named(t("month"), (row) => row.month, { node: (row) => monthName(row.month, "long") }),
-        receiptsColumn({ total: sum("receipts") }),
-        ...amountColumns(true),
+        receiptsColumn({ total: sum("receipts") }), ...amountColumns(true),
       ],
     }),
     soft(t("leadershipsCount")),
@@ -126,7 +143,7 @@ const deputies = () => {
       : ranked;
     found.textContent = words.length ? t("found", SHOWN.count(hit.length)) : "";
     list.replaceChildren(...table({
-      caption: t("deputiesOf", state.year),
+      caption: t("deputiesOf", yearName()),
       rows: hit,
       limit: 50,
       command: byShare ? "deputies-lake query q07" : "deputies-lake query q02",
@@ -145,8 +162,9 @@ const deputies = () => {
   return [
     notice(),
     text(t(byShare ? "shareText" : "noShares", state.year)),
-    shares.length ? heading(t("distribution", state.year)) : null,
-    chart(t("distribution", state.year), shares, {
+    partyOfFile(),
+    shares.length ? heading(t("distribution", yearName())) : null,
+    chart(t("distribution", yearName()), shares, {
       mark: { type: "bar", fill: color("accent") },
       encoding: {
         x: { field: "part", bin: { step: 0.1 }, type: "quantitative", title: t("share"), axis: { format: ".0%" } },
@@ -157,10 +175,10 @@ const deputies = () => {
     el("label", null, t("searchDeputy"), el("input", { type: "search", autocomplete: "off", spellcheck: "false", oninput: (event) => show(event.target.value) })),
     found,
     list,
-    heading(t("leaderships", state.year)),
+    heading(t("leaderships", yearName())),
     text(t("leadershipsText")),
     table({
-      caption: t("leaderships", state.year),
+      caption: t("leaderships", yearName()),
       rows: all.filter((row) => !isDeputy(row.payer)).sort((a, b) => b.spent_amount - a.spent_amount),
       columns: [payerColumn({ label: t("leadership") }), receiptsColumn({ total: sum("receipts") }), spentColumn({ total: sum("spent_amount") })],
     }),
@@ -177,11 +195,13 @@ const parties = () => {
     notice(),
     el("ul", { class: "tabs" }, tab("reported", "asReported"), tab("today", "today")),
     text(t(isToday ? "partiesToday" : "partiesReported")),
-    heading(t("perDeputyChart", state.year)),
-    chart(t("perDeputyChart", state.year), shown.map((row) => ({ party: row.party, value: row.spent_per_deputy / 1e5 })),
+    partyOfFile(),
+    isKaggle(state.year) ? null : soft(gapText("party_may_be_todays")),
+    heading(t("perDeputyChart", yearName())),
+    chart(t("perDeputyChart", yearName()), shown.map((row) => ({ party: row.party, value: row.spent_per_deputy / 1e5 })),
       bars("party", t("thousands")), 22 * shown.length + 40),
     table({
-      caption: t("partiesOf", state.year),
+      caption: t("partiesOf", yearName()),
       rows: known,
       limit: 40,
       command: query(isToday ? "mart_parties_today" : "mart_parties", state.year),
@@ -210,11 +230,11 @@ const states = () => {
   return [
     notice(),
     text(t("statesText")),
-    heading(t("perDeputyChart", state.year)),
-    chart(t("perDeputyChart", state.year), shown.map((row) => ({ state: row.state, value: row.spent_per_deputy / 1e5 })),
+    heading(t("perDeputyChart", yearName())),
+    chart(t("perDeputyChart", yearName()), shown.map((row) => ({ state: row.state, value: row.spent_per_deputy / 1e5 })),
       bars("state", t("thousands")), 20 * shown.length + 40),
     table({
-      caption: t("statesOf", state.year),
+      caption: t("statesOf", yearName()),
       rows: known,
       limit: 30,
       command: query("mart_states", state.year),
@@ -224,9 +244,9 @@ const states = () => {
         deputiesColumn(), perDeputyColumn(), spentColumn(), receiptsColumn(),
       ],
     }),
-    heading(t("regions", state.year)),
+    heading(t("regions", yearName())),
     table({
-      caption: t("regions", state.year),
+      caption: t("regions", yearName()),
       rows: byRegion.sort((a, b) => b.spent_per_deputy - a.spent_per_deputy),
       columns: [named(t("region"), (row) => row.name), deputiesColumn(), perDeputyColumn(), spentColumn(), receiptsColumn()],
     }),
@@ -237,30 +257,32 @@ const categories = () => {
   const known = rows("category_years", state.year);
   const before = new Map(rows("category_years", state.year - 1).map((row) => [row.category, row.spent_amount]));
   const largest = known.slice(0, 6).map((row) => row.category);
-  const isComparable = DATA.byYear.get(state.year - 1)?.source_code === DATA.byYear.get(state.year).source_code;
+  const [year, yearBefore] = [DATA.byYear.get(state.year), DATA.byYear.get(state.year - 1)];
+  const partial = [year, yearBefore].find((row) => row?.is_incomplete);
+  const whyNot = !yearBefore ? "" : year.source_code !== yearBefore.source_code ? t("otherSource", yearBefore.year) : partial ? t("notCompared", yearName(partial.year), yearBefore.year) : null;
   const compared = known.map((row) => {
-    const last = isComparable ? before.get(row.category) ?? null : null;
+    const last = before.get(row.category) ?? null;
     return { ...row, before: last, change: last > 0 ? Math.round((row.spent_amount / last - 1) * 1e6) : null };
   });
   const byName = { field: "name", type: "nominal", scale: { domain: largest.map(categoryName) }, title: null, legend: { orient: "bottom", columns: 1 } };
   const most = Math.max(...known.map((row) => row.share_of_year ?? 0));
   return [
     notice(),
+    whyNot ? text(whyNot) : null,
     table({
-      caption: t("categoriesOf", state.year),
+      caption: t("categoriesOf", yearName()),
       rows: compared,
       command: query("mart_categories", state.year),
       columns: [
         named(t("category"), (row) => categoryName(row.category), { class: "wide" }),
         spentColumn({ total: sum("spent_amount") }), shareColumn(t("shareOfYear"), "share_of_year", most),
-        { label: t("before"), kind: "money", value: (row) => row.before },
-        { label: t("change"), kind: "share", value: (row) => row.change },
+        ...(whyNot === null ? [{ label: t("before"), kind: "money", value: (row) => row.before }, { label: t("change"), kind: "share", value: (row) => row.change }] : []),
         receiptsColumn({ total: sum("receipts") }),
       ],
     }),
     heading(t("trend")),
     text(t("trendText")),
-    chart(t("trend"), rows("category_years").filter((row) => largest.includes(row.category)).map((row) => ({ year: String(row.year), value: row.spent_amount / 1e8, name: categoryName(row.category), source: DATA.byYear.get(row.year).source_code })), {
+    chart(t("trend"), rows("category_years").filter((row) => largest.includes(row.category)).map((row) => ({ ...row, of: DATA.byYear.get(row.year) })).map((row) => ({ year: starred(row.of), value: row.spent_amount / 1e8, name: categoryName(row.category), joined: row.of.is_incomplete ? row.year : row.of.source_code })), {
       encoding: {
         x: { field: "year", type: "ordinal", title: null, axis: { labelAngle: 0, labelOverlap: true } },
         y: { field: "value", type: "quantitative", title: t("millions") },
@@ -268,16 +290,16 @@ const categories = () => {
       },
       // One legend, the points': colours that differ in lightness, too, and shapes.
       layer: [
-        { mark: "line", encoding: { color: { ...byName, legend: null }, detail: { field: "source" } } },
+        { mark: "line", encoding: { color: { ...byName, legend: null }, detail: { field: "joined" } } },
         { mark: { type: "point", filled: true, size: 60, opacity: 1 }, encoding: { color: byName, shape: byName } },
       ],
       resolve: { legend: { color: "independent", shape: "independent" } },
     }, 300),
     table({
       caption: t("trend"),
-      rows: [...rows("years")].reverse(),
+      rows: allYears().reverse(),
       columns: [
-        named(t("year"), (row) => row.year, { node: (row) => String(row.year) }),
+        yearColumn(null),
         { label: t("source"), value: sourceName },
         ...largest.map((category) => {
           const of = new Map(rows("category_years").filter((row) => row.category === category).map((row) => [row.year, row.spent_amount]));
@@ -297,18 +319,18 @@ const suppliers = () => {
   return [
     notice(),
     text(t("suppliersText", top.length)),
-    heading(t("paidMost", state.year)),
-    chart(t("paidMost", state.year), top.slice(0, 12).map((row) => ({ name: row.name, value: row.spent_amount / 1e8 })), bars("name", t("millions")), 320),
+    heading(t("paidMost", yearName())),
+    chart(t("paidMost", yearName()), top.slice(0, 12).map((row) => ({ name: row.name, value: row.spent_amount / 1e8 })), bars("name", t("millions")), 320),
     table({
-      caption: t("paidMost", state.year),
+      caption: t("paidMost", yearName()),
       rows: top,
       command: query("mart_suppliers", state.year),
       columns: [supplier, cnpj, spentColumn(), deputiesColumn(), receiptsColumn()],
     }),
-    heading(t("onlyOf", state.year)),
+    heading(t("onlyOf", yearName())),
     text(t("onlyText")),
     table({
-      caption: t("onlyOf", state.year),
+      caption: t("onlyOf", yearName()),
       rows: known.filter((row) => row.is_only),
       command: query("mart_suppliers", state.year, " AND only_deputy_key IS NOT NULL AND spent_amount >= 50000"),
       columns: [supplier, cnpj, only, spentColumn(), receiptsColumn()],
@@ -343,10 +365,10 @@ const attention = async () => {
     text(t("attentionText")),
     heading(t("attentionPoints")),
     points("attention"),
-    heading(t("largestOf", state.year)),
+    heading(t("largestOf", yearName())),
     text(t("largestText")),
     table({
-      caption: t("largestOf", state.year),
+      caption: t("largestOf", yearName()),
       rows: receipts.filter((row) => row.rank <= LARGEST_OF_YEAR).sort((a, b) => a.rank - b.rank),
       limit: 10,
       command: query("mart_largest_receipts", state.year, " ORDER BY rank_of_year"),
@@ -359,7 +381,7 @@ const attention = async () => {
 
 const about = () => {
   const { citation, checks } = DATA;
-  const first = rows("years")[0].year;
+  const first = allYears()[0].year;
   return [
     soft(t("made", new Date(DATA.made_at).toLocaleString(isPt() ? "pt-BR" : "en-CA", { timeZone: "America/Sao_Paulo", dateStyle: "short", timeStyle: "short" })), ` ${t("version_")}: ${citation.version}`),
     heading(t("checks")),
@@ -394,6 +416,29 @@ const about = () => {
   ];
 };
 
+const rejected = async () => {
+  const year = DATA.byYear.get(state.year);
+  const { rejected: lines } = await figuresOf(state.year);
+  if (!lines.length) return [text(t("noRejected", state.year))];
+  return [
+    text(rejectedText(state.year)),
+    text(t("rejectedText")),
+    lines.length < year.rejected_lines ? text(t("firstRejected", SHOWN.count(lines.length))) : null,
+    table({
+      caption: t("rejectedOf", state.year),
+      rows: lines,
+      limit: 50,
+      command: query("rejected_lines", state.year, ` AND source_code = '${year.source_code}'`),
+      columns: [
+        { label: t("line"), kind: "count", value: (row) => row.line },
+        named(t("reason"), (row) => row.reason, { class: "wide", node: (row, shown) => el("span", { lang: "en" }, shown) }),
+        { label: t("file"), value: (row) => row.file },
+        inBrl("readableAmount", "amount"),
+      ],
+    }),
+  ];
+};
+
 const payer = async (position) => {
   const all = rows("deputies").filter((row) => row.payer === position);
   const [row] = all.filter((one) => one.year === state.year);
@@ -410,12 +455,13 @@ const payer = async (position) => {
   const ofPayer = isDeputy(position);
   const ofThisYear = row && [
     notice(),
+    ofPayer ? partyOfFile() : null,
     ofPayer ? text(el("strong", null, `${row.party} · ${row.state}`), " ", row.share_to_date === null ? null : t("usedShare", SHOWN.share(row.share_to_date), state.year)) : text(t("leadershipsText")),
-    heading(t("monthsOf", state.year)),
+    heading(t("monthsOf", yearName())),
     ownMonths.length
       ? [
         soft(t("monthsText")),
-        chart(t("monthsOf", state.year), ownMonths.map((one) => ({ month: monthName(one.month), value: one.spent_amount / 1e5, quota: one.quota_amount === null ? null : one.quota_amount / 1e5, marked: one.gaps !== null })), {
+        chart(t("monthsOf", yearName()), ownMonths.map((one) => ({ month: monthName(one.month), value: one.spent_amount / 1e5, quota: one.quota_amount === null ? null : one.quota_amount / 1e5, marked: one.gaps !== null })), {
           encoding: { x: { field: "month", type: "ordinal", sort: null, title: null, axis: { labelAngle: 0, labelOverlap: true } } },
           layer: [
             { mark: { type: "bar", stroke: color("accent") }, encoding: { y: { field: "value", type: "quantitative", title: t("thousands") }, fill: HATCHED() } },
@@ -423,7 +469,7 @@ const payer = async (position) => {
           ],
         }, 200),
         table({
-          caption: t("monthsOf", state.year),
+          caption: t("monthsOf", yearName()),
           rows: ownMonths,
           command: query("mart_quota_shares", state.year, ` AND deputy_key = ${DATA.payers.key[position]}`),
           columns: [
@@ -434,44 +480,44 @@ const payer = async (position) => {
           ],
         })]
       : text(t(ofPayer ? "noMonths" : "ofLeadership", state.year)),
-    heading(t("categoriesOfPayer", state.year)),
+    heading(t("categoriesOfPayer", yearName())),
     table({
-      caption: t("categoriesOfPayer", state.year),
+      caption: t("categoriesOfPayer", yearName()),
       rows: mine(ofYear),
       columns: [named(t("category"), (one) => categoryName(one.category), { class: "wide" }), spentColumn({ total: sum("spent_amount") }), receiptsColumn({ total: sum("receipts") })],
     }),
-    heading(t("receiptsOfPayer", state.year)),
+    heading(t("receiptsOfPayer", yearName())),
     text(t("receiptsText", LARGEST_OF_PAYER)),
     shell(`deputies-lake query --format csv "SELECT * FROM fct_expenses WHERE year = ${state.year} AND deputy_key = ${DATA.payers.key[position]}"`),
-    table({ caption: t("receiptsOfPayer", state.year), rows: ownReceipts, columns: receiptColumns([]) }),
+    table({ caption: t("receiptsOfPayer", yearName()), rows: ownReceipts, columns: receiptColumns([]) }),
   ];
   return [
     known,
     ofThisYear,
     heading(t("years")),
-    chart(t("years"), all.map((one) => ({ year: String(one.year), value: one.spent_amount / 1e5, marked: DATA.byYear.get(one.year).gaps !== null })), columnsChart("year", t("thousands")), 160),
+    chart(t("years"), all.map((one) => ({ year: starred(DATA.byYear.get(one.year)), value: one.spent_amount / 1e5, marked: DATA.byYear.get(one.year).gaps !== null })), columnsChart("year", t("thousands")), 160),
     table({
       caption: t("years"),
       rows: all.map((one) => ({ ...one, gaps: DATA.byYear.get(one.year).gaps })).reverse(),
       columns: [
-        named(t("year"), (one) => one.year, { node: yearLink }), { label: t("party"), value: (one) => one.party }, { label: t("state"), value: (one) => one.state },
+        yearColumn((one) => toPayer(position, one.year)), { label: t("party"), value: (one) => one.party }, { label: t("state"), value: (one) => one.state },
         ...(ofPayer ? [shareColumn(t("shareToDate"), "share_to_date")] : []), receiptsColumn(), ...amountColumns(),
       ],
     }),
   ];
 };
 
-const SHOW = { overview, deputies, parties, states, categories, suppliers, attention, about };
-const TITLES = { overview: () => t("site"), deputies: () => t("deputiesOf", state.year), parties: () => t("partiesOf", state.year), states: () => t("statesOf", state.year), categories: () => t("categoriesOf", state.year), suppliers: () => t("suppliersOf", state.year), attention: () => t("attentionOf", state.year), about: () => t("about") };
+const SHOW = { overview, deputies, parties, states, categories, suppliers, attention, about, rejected };
+const TITLES = { rejected: () => t("rejectedOf", state.year), overview: () => t("site"), deputies: () => t("deputiesOf", yearName()), parties: () => t("partiesOf", yearName()), states: () => t("statesOf", yearName()), categories: () => t("categoriesOf", yearName()), suppliers: () => t("suppliersOf", yearName()), attention: () => t("attentionOf", yearName()), about: () => t("about") };
 
 // Which view: its heading and what gives its nodes.
 const chosen = () => {
   if (state.view !== "payer") {
-    const view = VIEWS.includes(state.view) ? state.view : "overview";
+    const view = Object.hasOwn(SHOW, state.view) ? state.view : "overview";
     return [TITLES[view](), SHOW[view]];
   }
   const position = DATA.payers.key.indexOf(state.payer);
-  return position < 0 ? [t("notFound", state.payer), () => []] : [t("payerOf", payerName(position), state.year), () => payer(position)];
+  return position < 0 ? [t("notFound", state.payer), () => []] : [t("payerOf", payerName(position), yearName()), () => payer(position)];
 };
 
 const frame = () => {
@@ -484,7 +530,7 @@ const frame = () => {
   views.replaceChildren(el("ul", null, VIEWS.map((view) => el("li", null,
     el("a", { href: href({ view }), "aria-current": view === state.view ? "page" : view === "deputies" && state.view === "payer" ? "true" : null }, t(view))))));
   const select = document.getElementById("year") ?? el("select", { id: "year", onchange: (event) => { location.hash = href({ year: event.target.value, payer: state.payer }); } });
-  select.replaceChildren(...[...rows("years")].reverse().map((row) => el("option", { value: row.year, selected: row.year === state.year }, row.is_incomplete ? t("incomplete", row.year) : String(row.year))));
+  select.replaceChildren(...allYears().reverse().map((row) => el("option", { value: row.year, selected: row.year === state.year }, row.is_incomplete ? t("incomplete", row.year) : String(row.year))));
   const language = document.getElementById("language") ?? el("button", { id: "language", type: "button", onclick: () => { location.hash = href({ lang: isPt() ? "en" : "pt", payer: state.payer, by: state.by === "today" ? "today" : "" }); } });
   language.textContent = t("otherLanguage");
   language.lang = isPt() ? "en" : "pt-BR";
@@ -524,7 +570,7 @@ const start = async () => {
     return;
   }
   DATA = await unpacked("figures");
-  DATA.byYear = new Map(rowsOf(DATA.years).map((row) => [row.year, row]));
+  DATA.byYear = new Map(rowsOf(DATA.years).map((row) => [row.year, withOwnGaps(row)]));
   if (!DATA.byYear.size) {
     main.replaceChildren(text(WORDS.empty.join(" / ")));
     return;

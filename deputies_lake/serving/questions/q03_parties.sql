@@ -1,5 +1,5 @@
--- pt: Quanto gastou cada partido, no total e por deputado? (como informado, e pelo sucessor de hoje)
--- en: How much did each party spend, in all and per deputy? (as reported, and by today's successor)
+-- pt: Quanto gastou cada partido, no total e por deputado? (o do arquivo, e o sucessor de hoje)
+-- en: How much did each party spend, in all and per deputy? (as in the file, and by today's successor)
 SELECT year, 'reported' AS party_view, party_label, deputies, spent_amount, spent_per_deputy, known_gaps
 FROM mart_parties
 WHERE party_kind <> 'leadership'
