@@ -17,6 +17,8 @@ RECEIPTS_ARRIVE_WITHIN: Final = timedelta(days=90)
 """Of the expense: after that the House does not reimburse it."""
 
 STILL_ARRIVING: Final = "receipts_still_arriving"
+NO_WHOLE_YEAR: Final = (STILL_ARRIVING, "early_years_sparse")
+"""A year that has one of these is not to be compared with another."""
 
 OF_PARTIES: Final = "party_may_be_todays"
 """Touches no total: it is told where parties are shown."""

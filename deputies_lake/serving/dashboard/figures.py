@@ -33,6 +33,7 @@ from deputies_lake.serving import (
     publications,
     rejected_lines,
 )
+from deputies_lake.star.ref_known_gaps import NO_WHOLE_YEAR
 
 TABLES: Final = (
     mart_months.TABLE,
@@ -175,11 +176,11 @@ _OVERALL: Final[Mapping[str, str]] = {
     "categories": "SELECT pt, en FROM categories ORDER BY category",
     "years": f"""
         SELECT year, source_code, receipts, deputies, gaps, last_month, CAST(as_of AS VARCHAR) AS as_of,
-            coalesce(is_partial, false) AS is_partial, is_arriving OR coalesce(is_partial, false) AS is_incomplete,
+            coalesce(is_partial, false) AS is_partial, coalesce(is_partial, false)
+                OR coalesce(list_has_any(string_split(gaps, ', '), {[*NO_WHOLE_YEAR]}), false) AS is_incomplete,
             rejected_lines, {_cents(*_AMOUNTS, "rejected_amount")}
         FROM (
-            SELECT year, max(source_code) AS source_code, bool_or(is_incomplete) AS is_arriving,
-                sum(receipts)::BIGINT AS receipts,
+            SELECT year, max(source_code) AS source_code, sum(receipts)::BIGINT AS receipts,
                 {", ".join(f"sum({amount}) AS {amount}" for amount in _AMOUNTS)}
             FROM mart_months GROUP BY year)
         LEFT JOIN (

@@ -68,12 +68,19 @@ const account = (row) => {
 const yearColumn = (link = (row) => href({ view: "overview", year: row.year })) => named(t("year"), (row) => row.year, {
   node: (row) => [link ? el("a", { href: link(row) }, String(row.year)) : String(row.year), el("span", { class: "soft" }, yearName(row.year).slice(4))],
 });
+// Years that may be joined by a line: whole, of one source, one after the other. Each year's first of them.
+const joinedYears = () => {
+  const joined = new Map();
+  for (const row of allYears()) {
+    const last = DATA.byYear.get(row.year - 1);
+    const goesOn = last && !last.is_incomplete && !row.is_incomplete && last.source_code === row.source_code;
+    joined.set(row.year, goesOn ? joined.get(row.year - 1) : row.year);
+  }
+  return joined;
+};
 const starred = (row) => `${row.year}${row.is_incomplete ? "*" : ""}`;
 const allYears = () => [...DATA.byYear.values()];
-const partyOfFile = () => {
-  const file = fileOf(DATA.byYear.get(state.year));
-  return isKaggle(state.year) ? null : soft(t("partyOfFile", file));
-};
+const partyOfFile = (...more) => (isKaggle(state.year) ? null : soft(t("partyOfFile", fileOf(DATA.byYear.get(state.year))), ...more));
 const rejectedColumn = () => ({
   label: t("rejected"), kind: "count", value: (row) => row.rejected_lines,
   node: (row, shown) => (row.rejected_lines ? rejectedLink(row.year, shown) : shown),
@@ -195,8 +202,7 @@ const parties = () => {
     notice(),
     el("ul", { class: "tabs" }, tab("reported", "asReported"), tab("today", "today")),
     text(t(isToday ? "partiesToday" : "partiesReported")),
-    partyOfFile(),
-    isKaggle(state.year) ? null : soft(gapText("party_may_be_todays")),
+    partyOfFile(" ", gapText("party_may_be_todays")),
     heading(t("perDeputyChart", yearName())),
     chart(t("perDeputyChart", yearName()), shown.map((row) => ({ party: row.party, value: row.spent_per_deputy / 1e5 })),
       bars("party", t("thousands")), 22 * shown.length + 40),
@@ -265,6 +271,7 @@ const categories = () => {
     return { ...row, before: last, change: last > 0 ? Math.round((row.spent_amount / last - 1) * 1e6) : null };
   });
   const byName = { field: "name", type: "nominal", scale: { domain: largest.map(categoryName) }, title: null, legend: { orient: "bottom", columns: 1 } };
+  const joined = joinedYears();
   const most = Math.max(...known.map((row) => row.share_of_year ?? 0));
   return [
     notice(),
@@ -282,7 +289,7 @@ const categories = () => {
     }),
     heading(t("trend")),
     text(t("trendText")),
-    chart(t("trend"), rows("category_years").filter((row) => largest.includes(row.category)).map((row) => ({ ...row, of: DATA.byYear.get(row.year) })).map((row) => ({ year: starred(row.of), value: row.spent_amount / 1e8, name: categoryName(row.category), joined: row.of.is_incomplete ? row.year : row.of.source_code })), {
+    chart(t("trend"), rows("category_years").filter((row) => largest.includes(row.category)).map((row) => ({ year: starred(DATA.byYear.get(row.year)), value: row.spent_amount / 1e8, name: categoryName(row.category), joined: joined.get(row.year) })), {
       encoding: {
         x: { field: "year", type: "ordinal", title: null, axis: { labelAngle: 0, labelOverlap: true } },
         y: { field: "value", type: "quantitative", title: t("millions") },
