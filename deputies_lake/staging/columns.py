@@ -87,8 +87,8 @@ def supplier_columns(
         ),
         Column(
             name="supplier_name",
-            pt="nome do fornecedor; sequências de onze algarismos ocultas",
-            en="the supplier's name; runs of eleven digits hidden",
+            pt="nome do fornecedor; o que é ou pode ser um CPF é oculto",
+            en="the supplier's name; what is or may be a CPF is hidden",
             source=(name_source,),
             published=published_name,
             example="AUTO POSTO LTDA",

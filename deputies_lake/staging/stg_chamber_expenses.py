@@ -146,8 +146,8 @@ TABLE: Final = Table(
         _published(
             "document_number",
             "txtNumero",
-            pt="número do documento fiscal; onze algarismos seguidos são ocultos, e ~ distingue os ocultos",
-            en="the document's own number; eleven digits in a row are hidden, and ~ tells the hidden ones apart",
+            pt="número do documento fiscal; o que é ou pode ser um CPF é oculto, e ~ distingue os ocultos",
+            en="the document's own number; what is or may be a CPF is hidden, and ~ tells the hidden ones apart",
             example="659284",
         ),
         _published(
@@ -277,10 +277,16 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     # A bare hash of the row would tell a masked CPF to whoever tries out its five hidden digits. Blanks count: raw
     # numbers equal lines to the letter.
     kept = {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
-    key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept), cpf_key)])
-    supplied = tax_ids.with_punctuated_supplier(
-        readable, id_text=F.col("txtCNPJCPF"), name=F.col("txtFornecedor"), cpf_key=cpf_key
+    key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept))])
+    number = _text("txtNumero")
+    shown = readable.withColumns(
+        {
+            "supplier_name": tax_ids.redacted(F.col("txtFornecedor")),
+            "document_number": tax_ids.redacted(number),
+            "trip": tax_ids.redacted(_text("txtTrecho")),
+        }
     )
+    supplied = tax_ids.with_punctuated_supplier(tax_ids.with_key(shown, cpf_key), id_text=F.col("txtCNPJCPF"))
     name, register_id = F.trim("txNomeParlamentar"), _id("ideCadastro")
     state = F.when(F.trim("sgUF").rlike("^[A-Z]{2}$") & (F.trim("sgUF") != "NA"), F.trim("sgUF"))
     is_office = is_leadership(name, state.isNotNull()) | (state.isNull() & register_id.isNull())
@@ -314,7 +320,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_token",
         "supplier_name",
         _id("ideDocumento").alias("document_id"),
-        tax_ids.told_apart(_text("txtNumero"), cpf_key).alias("document_number"),
+        tax_ids.told_apart(F.col("document_number"), number).alias("document_number"),
         _text("indTipoDocumento").alias("document_type_id"),
         document.alias("document_amount"),
         deduction.alias("deduction_amount"),
@@ -325,7 +331,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         _number("numAno").alias("competence_year"),
         F.when(_number("numMes").between(1, 12), _number("numMes")).alias("competence_month"),
         _number("numParcela").alias("instalment"),
-        tax_ids.redacted(_text("txtTrecho")).alias("trip"),
+        "trip",
         _text("numLote").alias("batch_id"),
         _text("numRessarcimento").alias("reimbursement_id"),
         _text("urlDocumento").alias("receipt_url"),

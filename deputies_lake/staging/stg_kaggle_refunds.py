@@ -179,11 +179,11 @@ def judge(raw: DataFrame) -> DataFrame:
 
 def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_refunds that `judge` found readable, and their `source_file`, typed."""
-    columns = tax_ids.in_row_key(CSV.columns, "company_id", "company_name", cpf_key)
+    columns = tax_ids.in_row_key(CSV.columns, "company_id", "company_name")
     id_text = F.col("company_id")
-    supplied = tax_ids.with_supplier(
-        tax_ids.with_repaired_number(readable, id_text), id_text=id_text, name=F.col("company_name"), cpf_key=cpf_key
-    )
+    shown = readable.withColumn("supplier_name", tax_ids.redacted(F.col("company_name")))
+    keyed = tax_ids.with_key(shown, cpf_key)
+    supplied = tax_ids.with_supplier(tax_ids.with_repaired_number(keyed, id_text), id_text=id_text)
     name, state = F.trim("deputy_name"), F.trim("deputy_state")
     has_state = state.rlike("^[A-Z]{2}$") & (state != "NA")
     ideologies = [_text(f"party_ideology{n}") for n in range(1, 5)]

@@ -123,11 +123,11 @@ def judge(raw: DataFrame) -> DataFrame:
 
 def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_reimbursements that `judge` found readable, and their `source_file`, typed."""
-    columns = tax_ids.in_row_key(CSV.columns, "receipt_social_security_number", "establishment_name", cpf_key)
+    columns = tax_ids.in_row_key(CSV.columns, "receipt_social_security_number", "establishment_name")
     id_text, state = F.col("receipt_social_security_number"), F.col("state_code")
-    return tax_ids.with_supplier(
-        tax_ids.with_number(readable, id_text), id_text=id_text, name=F.col("establishment_name"), cpf_key=cpf_key
-    ).select(
+    shown = readable.withColumn("supplier_name", tax_ids.redacted(F.col("establishment_name")))
+    keyed = tax_ids.with_key(shown, cpf_key)
+    return tax_ids.with_supplier(tax_ids.with_number(keyed, id_text), id_text=id_text).select(
         YEAR,
         row_key(columns).alias("expense_key"),
         F.when(F.col("bugged_date") == "0", date_of(F.col("receipt_date"))).alias("receipt_date"),

@@ -17,6 +17,8 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from deputies_lake import redaction
+
 CNPJ: Final = "cnpj"
 CPF: Final = "cpf"
 AMBIGUOUS: Final = "cpf_or_cnpj"
@@ -28,21 +30,15 @@ NONE: Final = "none"
 # digits, so they are recognised first.
 _FUNCTIONAL_BELOW: Final = 100
 
-# Weights of the modulo-11 check digits, from the last digit to the first; a CNPJ's start anew after 9.
+# As a CPF's, but they start anew after 9.
 _CNPJ_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6)
-_CPF_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 
 _CNPJ_LENGTH: Final = 14
-_CPF_LENGTH: Final = 11
 
 _CNPJ_WITH_LETTERS: Final = "^[0-9A-Z]{12}[0-9]{2}$"
-_PUNCTUATION: Final = "./- "
 
-# Not the beginning of a CNPJ, which the House punctuates alike.
-_PUNCTUATED_CPF: Final = r"(?<![0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}(?![0-9])"
-
-# What any CPF begins with, punctuated or not. Sought without a look at what stands before it, in half of the time.
-_BEGINS_LIKE_CPF: Final = "[0-9.]{11}"
+# A row's key must stay what it was, so its name is hashed, too, where it has what was hidden once.
+_ONCE_HIDDEN: Final = "[0-9]{11}|(^|[^0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}([^0-9]|$)"
 
 _HMAC_BLOCK: Final = 64
 
@@ -78,101 +74,136 @@ def with_repaired_number(rows: DataFrame, id_text: Column) -> DataFrame:
     return known.withColumn("_number", F.when(rounded < 10**12, rounded).otherwise(repaired))
 
 
-def with_supplier(rows: DataFrame, *, id_text: Column, name: Column, cpf_key: str) -> DataFrame:
-    """`rows` with `supplier_id`, `supplier_id_kind`, `supplier_token` and `supplier_name`, and without `_number`.
+def with_supplier(rows: DataFrame, *, id_text: Column) -> DataFrame:
+    """`rows` with `supplier_id`, `supplier_id_kind` and `supplier_token`, and without `_number`.
 
-    `_number` is what could be read from `id_text`, the id as published; `name` is the supplier's name as published.
-    The id keeps its leading zeros, a person's is masked; the token tells suppliers apart; names lose any CPF in them.
+    Of rows `with_key`, with a `supplier_name` that is `redacted`. `_number` is what could be read from `id_text`, the
+    id as published. The id keeps its leading zeros, a person's is masked; the token tells suppliers apart.
     """
     known = rows.withColumns(
         {"_is_cnpj": _checks(F.col("_number"), _CNPJ_WEIGHTS), "_is_cpf": _is_cpf(F.col("_number"))}
     )
-    return _described(known, id_text, name, cpf_key)
+    return _described(known, id_text)
 
 
-def with_punctuated_supplier(rows: DataFrame, *, id_text: Column, name: Column, cpf_key: str) -> DataFrame:
+def with_punctuated_supplier(rows: DataFrame, *, id_text: Column) -> DataFrame:
     """`rows` with what `with_supplier` adds, of a source that publishes all characters of an id.
 
     Punctuation does not count, for the House's masks are often wrong (`037.139.030/0010-8`, `999.999.999/99  -`): 14
     characters are a company's, 11 a person's.
     """
     bare, number = F.col("_bare"), F.col("_number")
-    is_long, is_short = F.length(bare) == _CNPJ_LENGTH, F.length(bare) == _CPF_LENGTH
+    is_long, is_short = F.length(bare) == _CNPJ_LENGTH, F.length(bare) == redaction.CPF_LENGTH
     known = (
-        rows.withColumn("_bare", F.upper(F.translate(id_text, _PUNCTUATION, "")))
+        rows.withColumn("_bare", F.upper(F.translate(id_text, redaction.PUNCTUATION, "")))
         .withColumn("_number", F.when((is_long | is_short) & bare.rlike("^[0-9]+$"), bare.cast("bigint")))
         .withColumns(
             {
                 "_is_cnpj": is_long & F.coalesce(_checks(number, _CNPJ_WEIGHTS), _checks_with_letters(bare)),
-                "_is_cpf": is_short & F.coalesce(_checks(number, _CPF_WEIGHTS), F.lit(False)),
+                "_is_cpf": is_short & F.coalesce(_checks(number, redaction.CPF_WEIGHTS), F.lit(False)),
             }
         )
     )
-    return _described(known, bare, name, cpf_key).drop("_bare")
+    return _described(known, bare).drop("_bare")
 
 
-def _described(rows: DataFrame, id_text: Column, name: Column, cpf_key: str) -> DataFrame:
-    """`rows` with the supplier's four columns, made from `_number`, `_is_cnpj` and `_is_cpf`, which go."""
+def _described(rows: DataFrame, id_text: Column) -> DataFrame:
+    """`rows` with the supplier's three columns, made from `_number`, `_is_cnpj` and `_is_cpf`, which go."""
     # Each step is a projection of its own, so that what several need is computed once. Write the result before
     # filtering it: Spark would push the filter down and multiply these expressions into each other.
-    known = (
-        rows.withColumn("supplier_id_kind", _kind(id_text))
-        .withColumn("_digits", _digits(id_text))
-        .withColumn("supplier_name", redacted(name))
-    )
+    known = rows.withColumn("supplier_id_kind", _kind(id_text)).withColumn("_digits", _digits(id_text))
     digits, kind = F.col("_digits"), F.col("supplier_id_kind")
-    is_text, is_short = F.col("_number").isNull(), F.col("_number") < 10**_CPF_LENGTH
+    is_text, is_short = F.col("_number").isNull(), F.col("_number") < 10**redaction.CPF_LENGTH
     is_personal = kind.isin(CPF, AMBIGUOUS) | ((kind == INVALID) & (is_text | is_short))
     mask = F.concat(F.lit("***."), F.substring(digits, 4, 3), F.lit("."), F.substring(digits, 7, 3), F.lit("-**"))
     name_alone = F.upper(F.trim(F.regexp_replace("supplier_name", " +", " ")))
     return known.withColumns(
         {
             "supplier_id": F.when(is_personal, mask).otherwise(digits),
-            "supplier_token": F.when(kind == NONE, name_alone)
-            .when(is_personal, keyed_hash(digits, cpf_key))
-            .otherwise(digits),
+            "supplier_token": F.when(kind == NONE, name_alone).when(is_personal, keyed_hash(digits)).otherwise(digits),
         }
     ).drop("_number", "_is_cnpj", "_is_cpf", "_digits")
 
 
-def keyed_hash(text: Column, key: str) -> Column:
-    """HMAC-SHA-256 in hexadecimal. There are only 10^9 CPFs: without the key a hash of one is undone in minutes."""
-    secret = key.encode()
+def with_key(rows: DataFrame, cpf_key: str) -> DataFrame:
+    """`rows` with what `keyed_hash` needs of the key, `_inner_pad` and `_outer_pad`: select what you keep afterwards.
+
+    In columns, for a plan shows every literal in it, and event logs keep the plans. Of a joined table a plan shows the
+    names of its columns. As parameters the pads are in no statement's text, and no Python process is started for them.
+    """
+    secret = cpf_key.encode()
     if len(secret) > _HMAC_BLOCK:
         secret = hashlib.sha256(secret).digest()
     secret = secret.ljust(_HMAC_BLOCK, b"\0")
-    inner, outer = (F.lit(bytes(byte ^ pad for byte in secret)) for pad in (0x36, 0x5C))
-    return F.sha2(F.concat(outer, F.unhex(F.sha2(F.concat(inner, text.cast("binary")), 256))), 256)
+    inner, outer = (bytes(byte ^ pad for byte in secret) for pad in (0x36, 0x5C))
+    key = rows.sparkSession.sql(
+        "SELECT * FROM VALUES (:inner, :outer) AS key(_inner_pad, _outer_pad)", args={"inner": inner, "outer": outer}
+    )
+    return rows.crossJoin(F.broadcast(key))
+
+
+def keyed_hash(text: Column) -> Column:
+    """HMAC-SHA-256 in hexadecimal, of rows `with_key`.
+
+    There are only 10^9 CPFs: without the key a hash of one is undone in minutes.
+    """
+    inner = F.sha2(F.concat("_inner_pad", text.cast("binary")), 256)
+    return F.sha2(F.concat("_outer_pad", F.unhex(inner)), 256)
 
 
 def redacted(text: Column) -> Column:
-    """A text without what is or may be a CPF: eleven digits in a row, or punctuated, become asterisks.
+    """A text without what is or may be a CPF, such as the one that a sole trader's registered name ends with.
 
-    A sole trader's registered name ends with the holder's.
+    The rule is `redaction`'s, whose `redacted_text` does the same to a Python text. Redact all of a table's texts in
+    one projection, before the rest: Spark interprets a part of this, and does not compile such a projection into one
+    with its neighbours.
     """
-    hidden = F.regexp_replace(F.regexp_replace(text, "[0-9]{11}", "*" * 11), _PUNCTUATED_CPF, "***.***.***-**")
-    return F.when(text.rlike(_BEGINS_LIKE_CPF), hidden).otherwise(text)
+    lone = text
+    # Twice: of two that share what stands between them, the first takes it.
+    for _ in range(2):
+        lone = F.regexp_replace(lone, redaction.LONE, f"$1{redaction.HIDDEN}$2")
+    hidden = F.when(_holds_cpf(text), F.regexp_replace(text, redaction.LONG_NUMBER, redaction.HIDDEN)).otherwise(lone)
+    return F.when(text.rlike(redaction.LONG_NUMBER), hidden).otherwise(text)
 
 
-def told_apart(text: Column, cpf_key: str) -> Column:
-    """A `redacted` text that is still another for another original: hidden digits leave the start of a keyed hash."""
-    hidden = redacted(text)
-    return F.when(hidden != text, F.concat(hidden, F.lit("~"), F.substring(keyed_hash(text, cpf_key), 1, 8))).otherwise(
-        text
-    )
+def _holds_cpf(text: Column) -> Column:
+    """Whether eleven digits in a row, punctuation aside, are a CPF by their check digits."""
+    runs = F.regexp_extract_all(F.translate(text, redaction.PUNCTUATION, ""), F.lit(redaction.DIGITS), F.lit(0))
+
+    def windows(run: Column) -> Column:
+        starts = F.sequence(F.lit(1), F.length(run) - (redaction.CPF_LENGTH - 1))
+        return F.transform(starts, lambda start: run.substr(start, F.lit(redaction.CPF_LENGTH)).cast("bigint"))
+
+    def is_somebodys(number: Column) -> Column:
+        # Digit by digit: nine in ten numbers fail the first one.
+        first = _check_digit(number, 2, redaction.CPF_WEIGHTS[:-1]) == _digit(number, 1)
+        second = _check_digit(number, 1, redaction.CPF_WEIGHTS) == _digit(number, 0)
+        return first & second & (number % redaction.ONE_DIGIT_REPEATED != 0)
+
+    return F.exists(runs, lambda run: F.exists(windows(run), is_somebodys))
 
 
-def in_row_key(columns: Sequence[str], id_text: str, name: str, cpf_key: str) -> list[Column]:
+def told_apart(redacted_text: Column, text: Column) -> Column:
+    """A `redacted` text, of rows `with_key`, that is still another for another original, `text`.
+
+    What was hidden leaves the start of its keyed hash.
+    """
+    hidden = F.concat(redacted_text, F.lit("~"), F.substring(keyed_hash(text), 1, 8))
+    return F.when(redacted_text != text, hidden).otherwise(text)
+
+
+def in_row_key(columns: Sequence[str], id_text: str, name: str) -> list[Column]:
     """`columns` as a row's key may be made from them: an id or a name that may hold a CPF as a keyed hash.
 
-    Of rows that have `with_supplier`'s columns. A bare hash of a row tells a masked CPF to whoever tries out its hidden
-    digits.
+    Of rows `with_key` with a `supplier_name` that is `redacted`. A bare hash of a row tells a masked CPF to whoever
+    tries out its hidden digits.
     """
     # As a float a CPF ends in `.0`, elsewhere it may be punctuated.
     is_short = F.length(id_text).between(1, len("123.456.789-00"))
-    personal = {id_text: is_short, name: F.col("supplier_name") != F.col(name)}
+    is_hidden = (F.col("supplier_name") != F.col(name)) | F.col(name).rlike(_ONCE_HIDDEN)
+    personal = {id_text: is_short, name: is_hidden}
     return [
-        F.when(personal[column], keyed_hash(F.col(column), cpf_key)).otherwise(F.col(column))
+        F.when(personal[column], keyed_hash(F.col(column))).otherwise(F.col(column))
         if column in personal
         else F.col(column)
         for column in columns
@@ -197,9 +228,9 @@ def _digits(id_text: Column) -> Column:
     An invalid number is padded to the shorter form that holds it, so that whatever could be a CPF looks like one.
     """
     number, kind = F.col("_number"), F.col("supplier_id_kind")
-    as_company = kind.isin(CNPJ, FUNCTIONAL) | (number >= 10**_CPF_LENGTH)
+    as_company = kind.isin(CNPJ, FUNCTIONAL) | (number >= 10**redaction.CPF_LENGTH)
     plain = number.cast("string")
-    padded = F.when(as_company, F.lpad(plain, _CNPJ_LENGTH, "0")).otherwise(F.lpad(plain, _CPF_LENGTH, "0"))
+    padded = F.when(as_company, F.lpad(plain, _CNPJ_LENGTH, "0")).otherwise(F.lpad(plain, redaction.CPF_LENGTH, "0"))
     return F.when(kind != NONE, F.coalesce(padded, id_text))
 
 
@@ -246,7 +277,7 @@ def _twelve_digits(number: Column) -> Column:
 
 
 def _is_cpf(number: Column) -> Column:
-    return (number < 10**_CPF_LENGTH) & _checks(number, _CPF_WEIGHTS)
+    return (number < 10**redaction.CPF_LENGTH) & _checks(number, redaction.CPF_WEIGHTS)
 
 
 def _checks(number: Column, weights: Sequence[int]) -> Column:

@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
+from deputies_lake.redaction import LONG_NUMBER, redacted_text
 from deputies_lake.staging import stg_kaggle_reimbursements, tax_ids
 from deputies_lake_tests.staging import check_digits
 from deputies_lake_tests.staging.raw_rows import (
@@ -149,8 +150,9 @@ def test_each_persons_receipts_of_2016_are_found_under_the_keyed_hash_of_the_hou
     assert sum(tokens[token] != receipts for token, receipts in hashes.items()) == 0
 
 
-def test_no_name_shows_eleven_digits_in_a_row(real_expenses: DataFrame) -> None:
-    assert real_expenses.where("supplier_name RLIKE '[0-9]{11}'").count() == 0
+def test_no_name_shows_a_cpf(real_expenses: DataFrame) -> None:
+    names = real_expenses.where(F.col("supplier_name").rlike(LONG_NUMBER)).select("supplier_name").collect()
+    assert sum(redacted_text(row["supplier_name"]) != row["supplier_name"] for row in names) == 0
 
 
 def test_no_id_that_is_or_may_be_a_persons_is_shown(real_expenses: DataFrame) -> None:

@@ -22,6 +22,7 @@ from deputies_lake_tests.staging.raw_rows import (
     raw_chamber_expenses,
     stage_chamber_expenses,
 )
+from deputies_lake_tests.test_architecture import WITH_A_TABLE, table_of
 
 TABLE: Final = stg_chamber_expenses.TABLE
 COMPANY: Final = check_digits.cnpj("012345670001")
@@ -267,6 +268,13 @@ def test_what_ends_in_raw_is_in_no_column(spark: SparkSession) -> None:
     row = stage_chamber_expenses(raw_chamber_expenses(spark, [chamber_expense(**secrets)])).collect()[0]
     shown = "\n".join(str(value) for value in row)
     assert [secret for secret in secrets.values() if secret in shown] == []
+
+
+@pytest.mark.parametrize("module", sorted(set(WITH_A_TABLE) - {"raw/chamber_expenses.py"}))
+def test_no_contract_takes_what_ends_in_raw_but_into_a_rows_key(module: str) -> None:
+    ends = {("chamber_expenses", column) for column in stg_chamber_expenses.PERSONAL}
+    lineage = table_of(module).lineage
+    assert [name for name, sources in lineage.items() if ends.intersection(sources) and name != "expense_key"] == []
 
 
 # Row keys

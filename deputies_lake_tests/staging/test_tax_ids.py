@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from deputies_lake.redaction import redacted_text
 from deputies_lake.reference import tables
 from deputies_lake.staging import tax_ids
+from deputies_lake_tests.redacted_texts import REDACTED, under_points
 from deputies_lake_tests.staging import check_digits
 from deputies_lake_tests.staging.raw_rows import CPF_KEY, in_batches
 
@@ -29,8 +31,9 @@ def hmac_sha256(text: str, key: str = CPF_KEY) -> str:
 
 def suppliers(rows: DataFrame, cpf_key: str = CPF_KEY) -> DataFrame:
     """Rows of `id` and `name` with what the lake makes of them."""
-    numbered = tax_ids.with_number(rows, F.col("id"))
-    return tax_ids.with_supplier(numbered, id_text=F.col("id"), name=F.col("name"), cpf_key=cpf_key)
+    shown = rows.withColumn("supplier_name", tax_ids.redacted(F.col("name")))
+    numbered = tax_ids.with_number(tax_ids.with_key(shown, cpf_key), F.col("id"))
+    return tax_ids.with_supplier(numbered, id_text=F.col("id"))
 
 
 def read_all(spark: SparkSession, texts: Iterable[str], cpf_key: str = CPF_KEY) -> dict[str, Row]:
@@ -166,7 +169,8 @@ PUNCTUATED: Final[Mapping[str, tuple[str, str, str | None]]] = {
 def read_punctuated(spark: SparkSession, texts: Iterable[str]) -> dict[str, Row]:
     """What becomes of each of these published ids, in one job."""
     rows = spark.createDataFrame([(text, "FORNECEDOR") for text in texts], "id string, name string")
-    known = tax_ids.with_punctuated_supplier(rows, id_text=F.col("id"), name=F.col("name"), cpf_key=CPF_KEY)
+    shown = rows.withColumn("supplier_name", tax_ids.redacted(F.col("name")))
+    known = tax_ids.with_punctuated_supplier(tax_ids.with_key(shown, CPF_KEY), id_text=F.col("id"))
     return {row["id"]: row for row in known.collect()}
 
 
@@ -342,17 +346,14 @@ HASHED: Final = ["", "12345678909", PERSON, "São João", "x" * 100]
 @pytest.mark.parametrize("key", ["k", CPF_KEY, "k" * 64, "chave não ASCII"])
 def test_the_keyed_hash_is_hmac_sha256(key: str, spark: SparkSession) -> None:
     rows = spark.createDataFrame([(text,) for text in HASHED], "text string")
-    found = {
-        r["text"]: r["hash"]
-        for r in rows.select("text", tax_ids.keyed_hash(F.col("text"), key).alias("hash")).collect()
-    }
-    assert found == {text: hmac_sha256(text, key) for text in HASHED}
+    hashed = tax_ids.with_key(rows, key).select("text", tax_ids.keyed_hash(F.col("text")).alias("hash"))
+    assert {row["text"]: row["hash"] for row in hashed.collect()} == {text: hmac_sha256(text, key) for text in HASHED}
 
 
 def test_the_keyed_hash_is_hmac_sha256_with_a_key_longer_than_a_block(spark: SparkSession) -> None:
     key = "0123456789abcdef" * 6
-    row = spark.range(1).select(tax_ids.keyed_hash(F.lit(PERSON), key).alias("hash")).collect()[0]
-    assert row["hash"] == hmac_sha256(PERSON, key)
+    hashed = tax_ids.with_key(spark.range(1), key).select(tax_ids.keyed_hash(F.lit(PERSON)).alias("hash"))
+    assert hashed.collect()[0]["hash"] == hmac_sha256(PERSON, key)
 
 
 def test_a_persons_token_is_the_keyed_hash_of_all_eleven_digits(spark: SparkSession) -> None:
@@ -388,6 +389,37 @@ def names(spark: SparkSession) -> dict[str, Row]:
 def test_a_name_is_shown_without_a_cpf(must: str, names: Mapping[str, Row]) -> None:
     published, shown = NAMES[must]
     assert names[published]["supplier_name"] == shown
+
+
+def redacted(spark: SparkSession, texts: Iterable[str]) -> dict[str, str]:
+    """What tables show of each of these texts, in one job."""
+    rows = spark.createDataFrame([(text,) for text in texts], "text string")
+    return dict(rows.select("text", tax_ids.redacted(F.col("text"))).collect())
+
+
+def test_a_table_shows_what_a_message_shows(spark: SparkSession) -> None:
+    assert redacted(spark, [text for text, _ in REDACTED.values()]) == dict(REDACTED.values())
+
+
+mostly_digits: Final = st.lists(
+    st.one_of(
+        st.text("0123456789./- ;A\n", max_size=16),
+        st.integers(0, 10**9 - 1).map(lambda base: check_digits.cpf(f"{base:09d}")),
+        st.integers(0, 10**9 - 1).map(lambda base: under_points(check_digits.cpf(f"{base:09d}"))),
+        st.text(max_size=3),
+    ),
+    max_size=4,
+).map("".join)
+
+
+@in_batches
+@given(texts=st.lists(mostly_digits, min_size=300, max_size=300))
+def test_a_table_shows_of_any_text_what_a_message_shows(spark: SparkSession, texts: Sequence[str]) -> None:
+    assert redacted(spark, texts) == {text: redacted_text(text) for text in texts}
+
+
+def test_nothing_is_redacted_to_nothing(spark: SparkSession) -> None:
+    assert spark.range(1).select(tax_ids.redacted(F.lit(None).cast("string"))).collect()[0][0] is None
 
 
 def test_the_token_of_a_supplier_without_an_id_holds_no_cpf(names: Mapping[str, Row]) -> None:
