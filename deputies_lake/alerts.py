@@ -10,6 +10,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from deputies_lake.quota_years import TIMEZONE
+from deputies_lake.redaction import redacted_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,10 @@ class Alert:
 
 
 def alerts_of(problems: Collection[Problem], environment: str, *, over: bool = False) -> Sequence[Alert]:
-    """One for each title: a bad night of the House is one message, not one for each of its years."""
+    """One for each title: a bad night of the House is one message, not one for each of its years.
+
+    What an error says may repeat what stood in a file: no CPF leaves the house.
+    """
     by_title: dict[str, list[Problem]] = {}
     for problem in sorted(problems, key=lambda problem: (problem.year or 0, problem.name)):
         by_title.setdefault(problem.title, []).append(problem)
@@ -78,7 +82,7 @@ def alerts_of(problems: Collection[Problem], environment: str, *, over: bool = F
             environment=environment,
             years=tuple(sorted({problem.year for problem in alike if problem.year is not None})),
             since=min((problem.since for problem in alike), key=datetime.fromisoformat),
-            details=() if over else tuple(dict.fromkeys(problem.detail for problem in alike)),
+            details=() if over else tuple(dict.fromkeys(redacted_text(problem.detail) for problem in alike)),
             command=alike[0].command,
         )
         for title, alike in by_title.items()

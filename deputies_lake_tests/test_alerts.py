@@ -1,8 +1,10 @@
 """What an alert says, in one line and in full."""
 
 import json
+from dataclasses import replace
 
 from deputies_lake.alerts import Alert, Problem, alerts_of
+from deputies_lake_tests.redacted_texts import PERSON, STARS
 
 
 def problem(year: int | None, *, title: str = "not published", since: str = "2026-11-23T10:00:00+00:00") -> Problem:
@@ -24,6 +26,11 @@ def test_it_says_what_which_years_since_when_and_what_to_type() -> None:
         "Since 2026-11-23 07:00 in Brasília.",
         "Next: deputies-lake history --year 2022",
     ]
+
+
+def test_it_shows_no_cpf_that_an_error_repeats_from_a_file() -> None:
+    (alert,) = alerts_of([replace(problem(2022), detail=f"numAno is not a year: {PERSON}")], "prod")
+    assert alert.details == (f"numAno is not a year: {STARS}",)
 
 
 def test_a_bad_night_is_one_message_with_its_years_together() -> None:

@@ -4,11 +4,12 @@ A check of one table only does not belong here: say it in the contract, then eve
 run, and what a failed one stops, is in `audit.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Final
 
+from deputies_lake import redaction
 from deputies_lake.checks.audit import Audit, Check, Group, Sums, sums
 from deputies_lake.contracts import Table, Totals
 from deputies_lake.reference import tables
@@ -16,6 +17,9 @@ from deputies_lake.reference import tables
 Result = tuple[bool, str, Mapping[str, int | str]]
 
 _EXAMPLES: Final = 5
+
+# Free texts, of which staging hides what is or may be a CPF. Tables after it carry them on under these names.
+_REDACTED: Final = ("supplier_name", "document_number", "trip", "rejection_reason", "line_text")
 
 
 def checks_of(contract: Table) -> tuple[Check, ...]:
@@ -25,6 +29,8 @@ def checks_of(contract: Table) -> tuple[Check, ...]:
         checks.append(REFERENCES)
     if contract.totals:
         checks.append(ADDS_UP)
+    if contract.layer != "raw" and _redacted_columns(contract):
+        checks.append(NO_CPF)
     if contract.layer == "staging":
         checks += [check for column, check in _OF_COLUMNS.items() if column in contract.column_names]
     return tuple(checks)
@@ -89,7 +95,7 @@ def _adds_up(audit: Audit) -> Result:
     if not off:
         return True, f"{found.row_count} rows and BRL {found.amount:.2f} in {len(groups)} groups, none lost", figures
     for group in off[:_EXAMPLES]:
-        figures[f"group {' | '.join(map(str, group))}"] = (
+        figures[f"group {' | '.join(_shown(value) for value in group)}"] = (
             f"expected {expected.rows.get(group, 0)} rows, BRL {expected.amounts.get(group, 0):.2f}; "
             f"found {found.rows.get(group, 0)} rows, BRL {found.amounts.get(group, 0):.2f}"
         ) + "".join(
@@ -106,6 +112,57 @@ def _amounts(totals: Totals, group: Group, expected: Sums, found: Sums) -> Itera
     return ((name, one, another) for name, (one, another) in zip(totals.amounts, pairs, strict=False))
 
 
+def _shown(value: object) -> str:
+    """A published value as figures may name it: nobody knows what a file has where a label should be."""
+    return redaction.redacted_text(str(value))
+
+
+def _redacted_columns(contract: Table) -> list[str]:
+    return [column for column in _REDACTED if column in contract.column_names]
+
+
+def _no_cpf_is_shown(audit: Audit) -> Result:
+    columns = _redacted_columns(audit.contract)
+    shown: dict[str, int | str] = {column: count for column in columns if (count := _cpfs_in(audit, column))}
+    if not shown:
+        return True, f"nothing in {', '.join(columns)} is or may be a CPF", {}
+    # No examples: who reads them is not to see CPFs either.
+    return (
+        False,
+        f"what is or may be a CPF stands in {', '.join(shown)}, where staging hides it: a fault of ours",
+        shown,
+    )
+
+
+def _cpfs_in(audit: Audit, column: str) -> int:
+    """How many CPFs, and how many elevens of digits that stand alone, the texts of a column hold."""
+    length, weights = redaction.CPF_LENGTH, redaction.CPF_WEIGHTS
+
+    def check_digit(first_place: int, weights: Sequence[int]) -> str:
+        places = (f"n // {10 ** (first_place + i)} % 10 * {weight}" for i, weight in enumerate(weights))
+        return f"({' + '.join(places)}) * 10 % 11 % 10"
+
+    # Row by row, not by functions over lists, which take DuckDB twice as long.
+    (count,) = audit.one(
+        f"""
+        WITH texts AS (
+            SELECT {column} AS text FROM staged WHERE regexp_matches({column}, '{redaction.LONG_NUMBER}')
+        ), runs AS (
+            SELECT unnest(regexp_extract_all(bare, '{redaction.DIGITS}')) AS run
+            FROM (SELECT translate(text, '{redaction.PUNCTUATION}', '') AS bare FROM texts)
+        ), places AS (
+            SELECT run, unnest(range(1, length(run) - {length - 2})) AS place FROM runs
+        ), numbers AS (
+            SELECT substring(run, place, {length})::BIGINT AS n FROM places
+        )
+        SELECT count(*) + (SELECT count(*) FROM texts WHERE regexp_matches(text, '{redaction.LONE}')) FROM numbers
+        WHERE {check_digit(2, weights[:-1])} * 10 + {check_digit(1, weights)} = n % 100
+            AND n % {redaction.ONE_DIGIT_REPEATED} <> 0
+        """
+    )
+    return int(count)
+
+
 def _categories_are_known(audit: Audit) -> Result:
     unknown = audit.connection.execute(
         "SELECT expense_category_id, expense_category_label, count(*) FROM staged "
@@ -116,7 +173,7 @@ def _categories_are_known(audit: Audit) -> Result:
     if not unknown:
         return True, "every category has a code that the reference knows", {}
     figures = {
-        f"label {label!r}" if code is None else f"code {code!r}, label {label!r}": rows
+        f"label {_shown(label)!r}" if code is None else f"code {_shown(code)!r}, label {_shown(label)!r}": rows
         for code, label, rows in unknown[:_EXAMPLES]
     }
     remedy = "add them to expense_category_labels.csv and expense_categories.csv"
@@ -168,6 +225,11 @@ ADDS_UP: Final = Check(
     name="adds_up",
     description="Rows and cents equal those of the step before, group by group: nothing lost, nothing invented.",
     examine=_adds_up,
+)
+NO_CPF: Final = Check(
+    name="no_cpf_is_shown",
+    description="No text holds a CPF that is one by its check digits, or eleven digits that stand alone.",
+    examine=_no_cpf_is_shown,
 )
 KNOWN: Final = Check(
     name="categories_are_known",

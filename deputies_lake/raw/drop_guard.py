@@ -14,6 +14,7 @@ from typing import Final
 
 from deputies_lake.checks.audit import Sums
 from deputies_lake.quota_years import current_year
+from deputies_lake.redaction import redacted_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +80,9 @@ def compare(year: int, before: Sums, after: Sums) -> Comparison:
             (name for name, now in rows_after.items() if name not in rows_before and _is_near(rows, left + now)), None
         )
         if new_name is None:
-            faults.append(f"category {category!r} fell from {rows:,} to {left:,} rows")
+            faults.append(f"category {redacted_text(category)!r} fell from {rows:,} to {left:,} rows")
         else:
-            remarks.append(f"category {category!r} seems to be called {new_name!r} now")
+            remarks.append(f"category {redacted_text(category)!r} seems to be called {redacted_text(new_name)!r} now")
     return Comparison(
         year=year,
         rows_before=before.row_count,

@@ -11,11 +11,23 @@ import pytest
 
 from deputies_lake.checks import predicates
 from deputies_lake.checks.audit import Audit, Check, Finding, Sums, auditor
-from deputies_lake.checks.predicates import ADDS_UP, COMPETENCE, DATES, FILLED, GRAIN, KNOWN, NET, REFERENCES, checks_of
+from deputies_lake.checks.predicates import (
+    ADDS_UP,
+    COMPETENCE,
+    DATES,
+    FILLED,
+    GRAIN,
+    KNOWN,
+    NET,
+    NO_CPF,
+    REFERENCES,
+    checks_of,
+)
 from deputies_lake.contracts import MONEY, Column, Reference, Table, Totals
 from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.star import dim_dates, dim_expense_categories, fct_expenses
+from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, REDACTED, STARS
 
 CONTRACT = Table(
     layer="star",
@@ -85,13 +97,13 @@ def run(
     [
         (kaggle_reimbursements.TABLE, (GRAIN, FILLED)),
         (kaggle_refunds.TABLE, (GRAIN, FILLED)),
-        (stg_kaggle_reimbursements.TABLE, (GRAIN, FILLED, ADDS_UP, KNOWN)),
-        (stg_kaggle_refunds.TABLE, (GRAIN, FILLED, ADDS_UP, KNOWN)),
-        (stg_chamber_expenses.TABLE, (GRAIN, FILLED, ADDS_UP, KNOWN, COMPETENCE, NET, DATES)),
-        (rejected_rows.TABLE, (GRAIN, FILLED, ADDS_UP)),
+        (stg_kaggle_reimbursements.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN)),
+        (stg_kaggle_refunds.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN)),
+        (stg_chamber_expenses.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN, COMPETENCE, NET, DATES)),
+        (rejected_rows.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF)),
         (dim_dates.TABLE, (GRAIN, FILLED)),
         (dim_expense_categories.TABLE, (GRAIN, FILLED)),
-        (fct_expenses.TABLE, (GRAIN, FILLED, REFERENCES, ADDS_UP)),
+        (fct_expenses.TABLE, (GRAIN, FILLED, REFERENCES, ADDS_UP, NO_CPF)),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
 )
@@ -334,6 +346,19 @@ def test_labels_without_a_code_are_shown_with_their_rows_the_most_frequent_first
     assert list(finding.figures.items()) == [("label 'NEW'", 2), ("label 'RARE'", 1)]
 
 
+def test_no_cpf_in_the_place_of_a_label_or_a_code_is_shown(connection: duckdb.DuckDBPyConnection) -> None:
+    assert labelled(connection, (PERSON, None), ("X", OTHER_PERSON)).figures == {
+        f"label {STARS!r}": 1,
+        f"code {STARS!r}, label 'X'": 1,
+    }
+
+
+def test_no_cpf_in_the_place_of_a_label_is_shown_where_sums_differ(connection: duckdb.DuckDBPyConnection) -> None:
+    finding = run(connection, ADDS_UP, receipts({"label": PERSON}), expected=Sums.none())
+    assert f"group 2013 | {STARS}" in finding.figures
+    assert PERSON not in str(finding)
+
+
 def test_a_code_that_the_reference_does_not_know_is_shown_with_its_label(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -377,3 +402,31 @@ def test_net_values_that_do_not_follow_are_told_with_what_they_are_apart(
 def test_impossible_dates_are_counted(connection: duckdb.DuckDBPyConnection, impossible: bool) -> None:
     finding = staged_as(connection, DATES, f"SELECT {impossible} AS is_date_impossible")
     assert (finding.passed, finding.summary[:6]) == (not impossible, "1 rows" if impossible else "no row")
+
+
+# no_cpf_is_shown
+
+
+def shown(connection: duckdb.DuckDBPyConnection, texts: Sequence[str | None]) -> Finding:
+    """What the check says of a table with these document numbers."""
+    contract = replace(CONTRACT, columns=(*CONTRACT.columns, Column(name="document_number", pt="nº", en="number")))
+    rows = [{**row, "document_number": text} for row, text in zip(receipts(*[{}] * len(texts)), texts, strict=True)]
+    schema = SCHEMA.append(pa.field("document_number", pa.string()))
+    connection.register("staged", pa.Table.from_pylist(rows, schema=schema))
+    return NO_CPF.run(Audit(contract=contract, connection=connection))
+
+
+def test_what_the_redaction_leaves_passes(connection: duckdb.DuckDBPyConnection) -> None:
+    assert shown(connection, [None, *(redacted for _, redacted in REDACTED.values())]).passed
+
+
+@pytest.mark.parametrize("must", [must for must, (text, redacted) in REDACTED.items() if text != redacted])
+def test_what_the_redaction_hides_does_not_pass(must: str, connection: duckdb.DuckDBPyConnection) -> None:
+    assert not shown(connection, ["17", REDACTED[must][0]]).passed
+
+
+def test_a_column_that_shows_a_cpf_is_named_and_the_cpf_is_not(connection: duckdb.DuckDBPyConnection) -> None:
+    finding = shown(connection, [f"2022{PERSON}", "17", "123.456.789-00"])
+    assert finding.figures == {"document_number": 2}
+    assert "document_number" in finding.summary
+    assert PERSON not in f"{finding.summary}{finding.figures}"

@@ -7,6 +7,7 @@ import pytest
 from deputies_lake.checks.audit import Group, Sums
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw.drop_guard import Comparison, compare
+from deputies_lake_tests.redacted_texts import PERSON, STARS
 
 CLOSED = 2022
 FUEL, FLIGHTS, POST = "COMBUSTÍVEIS E LUBRIFICANTES.", "PASSAGENS AÉREAS", "SERVIÇOS POSTAIS"
@@ -75,6 +76,13 @@ def test_money_may_vanish_while_rows_stay() -> None:
 def test_a_category_that_is_gone_is_refused_although_the_year_grew() -> None:
     comparison = compared(sums(fuel=50_000, flights=100), sums(fuel=51_000))
     assert comparison.faults == (f"category {FLIGHTS!r} fell from 100 to 0 rows",)
+
+
+def test_no_cpf_in_a_categorys_place_is_shown() -> None:
+    gone = compared(sums(fuel=50_000, **{PERSON: 500}), sums(fuel=50_000))
+    renamed = compared(sums(fuel=50_000, flights=500), sums(fuel=50_000, **{PERSON: 510}))
+    assert gone.faults == (f"category {STARS!r} fell from 500 to 0 rows",)
+    assert renamed.remarks == (f"category {FLIGHTS!r} seems to be called {STARS!r} now",)
 
 
 def test_a_small_category_may_vary() -> None:

@@ -136,7 +136,7 @@ def test_a_year_that_both_sources_have_is_the_houses_alone(both: Built) -> None:
 def test_all_checks_hold_over_both_sources(both: Built) -> None:
     checks = both[1].get_asset_check_evaluations()
     assert {check.check_name for check in checks if check.asset_key == key_of(FACT)} == {
-        *("grain_is_unique", "required_columns_are_filled", "references_resolve", "adds_up")
+        *("grain_is_unique", "required_columns_are_filled", "references_resolve", "adds_up", "no_cpf_is_shown")
     }
     assert [check.check_name for check in checks if not check.passed] == []
 
