@@ -34,7 +34,7 @@ MAX_LINE_BYTES: Final = 64 << 20
 
 csv.field_size_limit(MAX_LINE_BYTES)
 
-AMOUNT_PATTERN: Final = r"^-?(?:[0-9]{1,12}(\.[0-9]{1,2}0{0,8})?|[0-9]\.[0-9]{15}[eE]\+0(?:0[0-9]|1[01]))$"
+AMOUNT_PATTERN: Final = r"^-?(?:[0-9]{1,12}(\.[0-9]{1,2}0{0,8})?|[0-9]\.[0-9]{15}[eE]\+0(?:0[0-9]|10))$"
 """An amount as the publishers write it: a decimal point, no thousands mark, nothing below a cent. In one vintage the
 House wrote what was paid back as floats, `3.456700000000000e+002`: those are read to the nearest cent.
 

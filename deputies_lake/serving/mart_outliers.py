@@ -6,13 +6,12 @@ the middle half's width above it. Beyond them a receipt is unusual, not wrong; n
 
 from typing import Final
 
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table
 from deputies_lake.serving.columns import CATEGORY, OF_YEAR, SOURCE_CODE, count, of_fact
-from deputies_lake.serving.receipts import Star, by_year, with_category
+from deputies_lake.serving.receipts import Star, by_year, in_brl, whole_cents, with_category
 
 DEVIATIONS: Final = 3
 WIDTHS: Final = 3
@@ -88,18 +87,14 @@ def transform(star: Star) -> DataFrame:
             F.count_if(spent > F.col("_above_quartile")).alias("far_above_quartile"),
         )
     )
-
-    def in_money(cents: SparkColumn) -> SparkColumn:
-        return (cents / 100).cast(MONEY)
-
     rows = distributions.join(F.broadcast(far), on=of, how="left").withColumns(
         {
-            "mean_amount": in_money(F.col("_mean")),
-            "deviation_amount": in_money(F.col("_deviation")),
-            "first_quartile_amount": in_money(first),
-            "median_amount": in_money(median),
-            "third_quartile_amount": in_money(third),
-            "largest_amount": in_money(F.col("_largest")),
+            "mean_amount": in_brl(whole_cents(F.col("_mean"))),
+            "deviation_amount": in_brl(whole_cents(F.col("_deviation"))),
+            "first_quartile_amount": in_brl(whole_cents(first)),
+            "median_amount": in_brl(whole_cents(median)),
+            "third_quartile_amount": in_brl(whole_cents(third)),
+            "largest_amount": in_brl(F.col("_largest")),
         }
     )
     return with_category(rows, star).select(*TABLE.column_names)

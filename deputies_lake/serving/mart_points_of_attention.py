@@ -136,7 +136,7 @@ def transform(star: Star) -> DataFrame:
     alike = _alike(star.receipts).withColumn("point_id", F.lit("duplicate_invoice"))
     counted = by_year(seen, "point_id").agg(*measures()).unionByName(by_year(alike, "point_id").agg(*measures()))
     texts = F.array(*(F.struct(*map(F.lit, point)) for point in _POINTS))
-    told = F.element_at(F.filter(texts, lambda text: text["col1"] == F.col("point_id")), 1)
+    told = F.get(F.filter(texts, lambda text: text["col1"] == F.col("point_id")), F.lit(0))
     return (
         counted.withColumn("_told", told)
         .withColumns(

@@ -5,6 +5,7 @@ Here belongs what more than one mart does with Spark. What a mart is, is said in
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from pyspark.sql import Column as SparkColumn
@@ -22,6 +23,7 @@ _OF_THE_FACT: Final = (
     *("expense_category_key", "competence_year", "competence_month", "document_number"),
 )
 _AMOUNTS: Final = ("spent", "document", "gross", "deduction", "net", "refund", "returned")
+_CENT: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,20 @@ def fact_sums(totals: Totals) -> str:
 
 def in_brl(cents: SparkColumn) -> SparkColumn:
     """An amount in cents as a decimal, exactly."""
-    return (cents.cast("decimal(16,0)") / 100).cast(MONEY)
+    return (cents.cast("decimal(16,0)") * F.lit(_CENT)).cast(MONEY)
+
+
+def whole_cents(cents: SparkColumn) -> SparkColumn:
+    """A mean or a quartile, which is a double, as the nearest whole number of cents; halves away from zero."""
+    return F.when(cents < 0, -F.floor(0.5 - cents)).otherwise(F.floor(cents + 0.5))
+
+
+def _quotient(part: SparkColumn, whole: SparkColumn) -> SparkColumn:
+    """What a share or an amount can be rounded from, be it rounded here or, as by Sail, cut off at the last digit.
+
+    Either may be a count or an amount. So many decimal places are never wrong at a boundary of those that stay.
+    """
+    return part.cast("decimal(32,18)") / whole.cast("decimal(18,2)")
 
 
 def sums() -> list[SparkColumn]:
@@ -125,7 +140,7 @@ def per_deputy() -> list[SparkColumn]:
     spent = in_brl(F.sum(of_deputies(F.col("_spent"))))
     return [
         deputies.alias("deputies"),
-        F.when(deputies > 0, (spent / deputies).cast(MONEY)).alias("spent_per_deputy"),
+        F.when(deputies > 0, _quotient(spent, deputies).cast(MONEY)).alias("spent_per_deputy"),
     ]
 
 
@@ -137,7 +152,7 @@ def by_year(receipts: DataFrame, *columns: SparkColumn | str) -> GroupedData:
 
 def ratio(part: SparkColumn, whole: SparkColumn) -> SparkColumn:
     """A share, null where the whole is null or zero."""
-    return F.when(whole != 0, part / whole).cast(SHARE)
+    return F.when(whole != 0, _quotient(part, whole)).cast(SHARE)
 
 
 def qualified(rows: DataFrame, gaps: DataFrame, *, by_month: bool = False, by_category: bool = False) -> DataFrame:

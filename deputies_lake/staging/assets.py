@@ -239,7 +239,7 @@ def _stage_rejected(lake: Lake, judged: Sequence[Judged | None], years: Years, r
     expected = sum((source.rejected_sums for source in sources), Sums.none())
     draft = Draft(
         contract=rejected_rows.TABLE,
-        rows=lambda: reduce(DataFrame.unionByName, rejected),
+        rows=lambda: reduce(lambda one, other: one.unionByName(other), rejected),
         years=years,
         expected=lambda: expected,
     )

@@ -18,7 +18,7 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
-from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import date_of, is_amount, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "chamber_expenses"
 
@@ -261,7 +261,7 @@ def judge(raw: DataFrame) -> DataFrame:
 
 def _not_an_amount(name: str) -> SparkColumn:
     text = F.col(name)
-    wrong = readable_amount(text).isNull()
+    wrong = ~is_amount(text)
     if name in CSV.amounts_may_be_empty:
         wrong = wrong & (text != "")
     return F.coalesce(

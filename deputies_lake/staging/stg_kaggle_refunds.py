@@ -16,7 +16,7 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
-from deputies_lake.staging.texts import date_of, is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import date_of, is_amount, is_leadership, looked_up, readable_amount, rejected_where
 
 _RAW: Final = "kaggle_refunds"
 
@@ -172,7 +172,7 @@ def judge(raw: DataFrame) -> DataFrame:
         "rejection_reason",
         F.coalesce(
             F.col("unreadable_reason"),
-            rejected_where(readable_amount(F.col("refund_value")).isNull(), "refund_value", "is not an amount"),
+            rejected_where(~is_amount(F.col("refund_value")), "refund_value", "is not an amount"),
         ),
     )
 
@@ -201,13 +201,13 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_id_kind",
         "supplier_token",
         "supplier_name",
-        F.col("refund_value").cast(MONEY).alias("refund_amount"),
+        readable_amount(F.col("refund_value")).alias("refund_amount"),
         _text("party_pg").alias("party_name_pt"),
         _text("party_en").alias("party_name_en"),
         # pandas wrote a float where the column has gaps.
         F.regexp_replace(_text("party_tse"), r"\.0$", "").alias("party_number"),
         _text("party_regdate").alias("party_registered"),
-        _text("party_nmembers").cast("double").cast("int").alias("party_members"),
+        _text("party_nmembers").cast("int").alias("party_members"),
         F.nullif(F.concat_ws("; ", *ideologies), F.lit("")).alias("party_ideologies"),
         _text("party_position").alias("party_position"),
         "source_file",

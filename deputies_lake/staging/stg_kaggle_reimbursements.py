@@ -15,7 +15,15 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
-from deputies_lake.staging.texts import date_of, is_digits, is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import (
+    date_of,
+    is_amount,
+    is_digits,
+    is_leadership,
+    looked_up,
+    readable_amount,
+    rejected_where,
+)
 
 _RAW: Final = "kaggle_reimbursements"
 
@@ -116,7 +124,7 @@ def judge(raw: DataFrame) -> DataFrame:
             ),
             rejected_where(~F.col("bugged_date").isin("0", "1"), "bugged_date", "is neither 0 nor 1"),
             rejected_where(~is_digits(F.col("deputy_id")), "deputy_id", "is not a number"),
-            rejected_where(readable_amount(F.col("receipt_value")).isNull(), "receipt_value", "is not an amount"),
+            rejected_where(~is_amount(F.col("receipt_value")), "receipt_value", "is not an amount"),
         ),
     )
 
@@ -142,7 +150,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_id_kind",
         "supplier_token",
         "supplier_name",
-        F.col("receipt_value").cast(MONEY).alias("document_amount"),
+        readable_amount(F.col("receipt_value")).alias("document_amount"),
         "source_file",
         "source_line",
     )

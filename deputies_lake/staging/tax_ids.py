@@ -35,6 +35,10 @@ _CNPJ_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6)
 
 _CNPJ_LENGTH: Final = 14
 
+# How pandas writes a number of a float column.
+_WHOLE: Final = rf"^[0-9]{{1,{_CNPJ_LENGTH}}}\.0$"
+_FLOAT: Final = r"^[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
+
 _CNPJ_WITH_LETTERS: Final = "^[0-9A-Z]{12}[0-9]{2}$"
 
 # A row's key must stay what it was, so its name is hashed, too, where it has what was hidden once.
@@ -48,12 +52,13 @@ def with_number(rows: DataFrame, id_text: Column) -> DataFrame:
 
     Null where the text is empty or no such number. A float is exact up to 2^53, well above 14 digits.
     """
-    as_float = id_text.cast("double")
+    # Only what matches is cast: elsewhere a cast of another text fails the job where Spark's gives null.
+    as_float = F.when(id_text.rlike(_FLOAT), id_text.cast("double"))
     # What stands before a final `.0` is read as it is, in a fifth of the time that reading a float takes.
-    number = F.when(id_text.endswith(".0"), id_text.cast("bigint")).otherwise(
-        F.when(as_float == F.floor(as_float), as_float.cast("bigint"))
+    number = F.when(id_text.rlike(_WHOLE), F.substring_index(id_text, ".", 1).cast("bigint")).otherwise(
+        F.when((as_float < 10**_CNPJ_LENGTH) & (as_float % 1 == 0), as_float.cast("bigint"))
     )
-    return rows.withColumn("_number", F.when((number >= 0) & (number < 10**_CNPJ_LENGTH), number))
+    return rows.withColumn("_number", number)
 
 
 def with_repaired_number(rows: DataFrame, id_text: Column) -> DataFrame:

@@ -138,7 +138,7 @@ def transform(spark: SparkSession) -> DataFrame:
     days = spark.range(1).select(F.explode(F.sequence(F.lit(first), F.lit(last))).alias("date"))
     unknown = spark.range(1).select(F.lit(None).cast("date").alias("date"))
     day = F.col("date")
-    iso_weekday = F.weekday(day) + 1
+    iso_weekday = (F.dayofweek(day) + 5) % 7 + 1
     return days.unionByName(unknown).select(
         date_key(day).alias("date_key"),
         "date",
@@ -148,7 +148,8 @@ def transform(spark: SparkSession) -> DataFrame:
         _named(_MONTHS_PT, F.month(day)).alias("month_name_pt"),
         F.date_format(day, "MMMM").alias("month_name_en"),
         F.dayofmonth(day).alias("day"),
-        F.expr("extract(YEAROFWEEK FROM date)").alias("iso_year"),
+        # The week is the year's that its Thursday is in.
+        F.year(F.date_add(day, 4 - iso_weekday)).alias("iso_year"),
         F.weekofyear(day).alias("iso_week"),
         iso_weekday.alias("iso_weekday"),
         _named(_WEEKDAYS_PT, iso_weekday).alias("weekday_name_pt"),
@@ -159,7 +160,7 @@ def transform(spark: SparkSession) -> DataFrame:
 
 
 def _named(names: tuple[str, ...], number: SparkColumn) -> SparkColumn:
-    return F.element_at(F.array(*map(F.lit, names)), number)
+    return F.get(F.array(*map(F.lit, names)), number - 1)
 
 
 def _term_of_office(day: SparkColumn) -> SparkColumn:

@@ -4,6 +4,7 @@ What stands here is the latest known of each, from whichever source; the party a
 in the fact. A leadership office is never shown as a deputy without a state.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from pyspark.sql import Column as SparkColumn
@@ -107,7 +108,7 @@ def transform(payers: DataFrame) -> DataFrame:
 
     # The text breaks ties, so that equal years give the same name in every run.
     def latest(column: str) -> SparkColumn:
-        return F.max(F.struct(F.when(F.col(column).isNotNull(), F.col("year")), F.col(column)))[column].alias(column)
+        return F.max(F.when(F.col(column).isNotNull(), F.struct("year", column)))[column].alias(column)
 
     spelled = payers.withColumn("deputy_name", _best_spelling())
     deputies = spelled.groupBy("deputy_id").agg(
@@ -126,14 +127,17 @@ def transform(payers: DataFrame) -> DataFrame:
         F.lit(UNKNOWN).alias("party_label"),
         *(F.lit(None).alias(name) for name in ("deputy_register_id", "state_code", "first_year", "last_year")),
     )
+    # Its own projection, so that the office is found once and not for each of the names it is compared with.
+    named = deputies.unionByName(unknown).withColumn("_office", _office())
+    party_of_office = F.when(F.col("_is_leadership"), looked_up(F.col("_office"), _party_names()))
     kind = F.when(F.col("_is_leadership"), "leadership").when(~F.col("_is_leadership"), "deputy").otherwise("unknown")
-    return deputies.unionByName(unknown).select(
+    return named.select(
         deputy_key(F.col("deputy_id")).alias("deputy_key"),
         "deputy_id",
         "deputy_register_id",
         "deputy_name",
         kind.alias("payer_kind"),
-        F.coalesce(F.when(F.col("_is_leadership"), _party_in_name()), "party_label").alias("party_label"),
+        F.coalesce(party_of_office, "party_label").alias("party_label"),
         "state_code",
         "first_year",
         "last_year",
@@ -151,8 +155,13 @@ def _best_spelling() -> SparkColumn:
     return F.max(F.struct(is_better, "year", name)).over(alike)["deputy_name"]
 
 
-def _party_in_name() -> SparkColumn:
-    """The party that an office's name (`LIDERANÇA DO PT`, `PDT`) tells by its label or in full."""
-    names = {row["party_name_pt"].upper(): row["party_label"] for row in tables.rows("parties")}
+def _office() -> SparkColumn:
+    """What follows the word for an office in its name (`LIDERANÇA DO PT`), or the whole name (`PDT`), in capitals."""
     office = r"^(LIDERAN[CÇ]A|REPRESENTA[CÇ][AÃ]O) D[AEO] "
-    return looked_up(F.regexp_replace(F.upper("deputy_name"), office, ""), tables.party_labels() | names)
+    return F.regexp_replace(F.upper("deputy_name"), office, "")
+
+
+def _party_names() -> Mapping[str, str]:
+    """The party that an office's name tells by its label or in full."""
+    names = {row["party_name_pt"].upper(): row["party_label"] for row in tables.rows("parties")}
+    return tables.party_labels() | names

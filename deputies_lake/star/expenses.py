@@ -63,7 +63,7 @@ def conformed(spark: SparkSession, rows: Mapping[Table, DataFrame]) -> DataFrame
     if not rows:
         return no_rows(spark, _COLUMNS)
     frames = (_alike(of_source, source) for source, of_source in rows.items())
-    return reduce(DataFrame.unionByName, frames)
+    return reduce(lambda one, other: one.unionByName(other), frames)
 
 
 def _alike(rows: DataFrame, source: Table) -> DataFrame:

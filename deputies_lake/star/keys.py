@@ -18,9 +18,18 @@ NO_STATE: Final = "NONE"
 UNKNOWN_DATE_KEY: Final = 0
 
 
-def surrogate_key(entity: str, natural_id: Column) -> Column:
-    """A bigint: XXH64 of `entity|natural_id`, of `entity|UNKNOWN` where the id is null."""
-    return F.xxhash64(F.concat_ws("|", F.lit(entity), F.coalesce(natural_id, F.lit(UNKNOWN))))
+def surrogate_key(entity: str, *natural_ids: Column) -> Column:
+    """A bigint: XXH64 of `entity|natural_id`, of the first id that is not null; of `entity|UNKNOWN` where all are."""
+    # Hashes are chosen, not texts: of a choice that gives one constant for many rows, Sail's xxhash64 panics.
+    return F.coalesce(*(_hash(entity, one) for one in natural_ids), _member(entity, UNKNOWN))
+
+
+def _hash(entity: str, natural_id: Column) -> Column:
+    return F.when(natural_id.isNotNull(), F.xxhash64(F.concat(F.lit(f"{entity}|"), natural_id)))
+
+
+def _member(entity: str, natural_id: str) -> Column:
+    return F.xxhash64(F.lit(f"{entity}|{natural_id}"))
 
 
 def date_key(day: Column) -> Column:
@@ -39,7 +48,8 @@ def party_key(party_label: Column) -> Column:
 
 
 def state_key(state_code: Column, is_leadership: Column) -> Column:
-    return surrogate_key("state", F.coalesce(state_code, F.when(is_leadership, NO_STATE)))
+    without = F.when(is_leadership, _member("state", NO_STATE)).otherwise(_member("state", UNKNOWN))
+    return F.coalesce(_hash("state", state_code), without)
 
 
 def document_type_key(document_type_id: Column) -> Column:
@@ -52,4 +62,4 @@ def supplier_key(supplier_token: Column) -> Column:
 
 def expense_category_key(expense_category_id: Column, label: Column) -> Column:
     """A label without a code is a category of its own: it loads as itself, and a check warns of it."""
-    return surrogate_key("expense_category", F.coalesce(expense_category_id, F.concat(F.lit("label:"), label)))
+    return surrogate_key("expense_category", expense_category_id, F.concat(F.lit("label:"), label))
