@@ -377,12 +377,13 @@ def test_no_cpf_that_raw_holds_is_published(star: duckdb.DuckDBPyConnection, lak
     assert star.execute("SELECT count(*) > 1000 FROM cpfs").fetchone() == (True,)
     found = {}
     for view, column in texts(star, lake):
-        # Runs of exactly eleven digits: a CNPJ, or an access key of 44 digits, is no CPF.
+        # Wherever in a longer number it stands.
         (count,) = star.execute(
             f"""
             SELECT count(*) FROM (
-                SELECT DISTINCT unnest(regexp_extract_all({column}, '[0-9]+')) AS run FROM {view}
-            ) WHERE run IN (FROM cpfs)
+                SELECT DISTINCT run, unnest(range(1, length(run) - 9)) AS place
+                FROM (SELECT unnest(regexp_extract_all({column}, '[0-9]{{11,}}')) AS run FROM {view})
+            ) WHERE substring(run, place, 11) IN (FROM cpfs)
             """
         ).fetchone() or (0,)
         if count:

@@ -20,6 +20,7 @@ from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_reimbursements
 from deputies_lake.staging.assets import stage_expenses
+from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, under_points
 from deputies_lake_tests.staging.raw_rows import RawRow, chamber_expense, file_of, reimbursement
 
 HOUSE: Final = stg_chamber_expenses.TABLE
@@ -68,6 +69,12 @@ class Platform:
         """By year and line the amount by which a row is reconciled."""
         assert table.totals
         return {(row["year"], row["source_line"]): row[table.totals.amount] for row in self.lake.rows(table)}
+
+    @property
+    def events(self) -> str:
+        """All that Dagster was told: messages, metadata, results of checks, previews."""
+        runs = self._instance.get_runs()
+        return "\n".join(str(entry) for run in runs for entry in self._instance.all_logs(run.run_id))
 
     @property
     def _resource(self) -> LakeResource:
@@ -120,6 +127,24 @@ def test_rejected_rows_of_both_sources_are_kept(platform: Platform) -> None:
     assert platform.stage(2013).success
     kept = {(row["source_code"], row["source_line"]): row["amount"] for row in platform.lake.rows(REJECTED)}
     assert kept == {("chamber_expenses", 3): Decimal("12.34"), ("kaggle_reimbursements", 2): Decimal(70)}
+
+
+def test_no_event_shows_personal_data(platform: Platform) -> None:
+    person = {
+        "cpf": OTHER_PERSON,
+        "nuCarteiraParlamentar": "carteira 5150",
+        "txtPassageiro": "BELTRANO DE SOUSA",
+        "txtFornecedor": f"FULANO {PERSON}",
+        "txtNumero": f"2013{PERSON}",
+        "txtTrecho": under_points(PERSON),
+    }
+    platform.house(2013, chamber_expense(**person), chamber_expense(**person, vlrDocumento=f"x {PERSON}"))
+    platform.kaggle(reimbursement(deputy_id=f"x {under_points(PERSON)}", establishment_name=f"FULANO {PERSON}"))
+    assert platform.stage(2013).success
+    shown = platform.events
+    assert "vlrDocumento is not an amount: x ***********" in shown
+    secrets = (PERSON, OTHER_PERSON, under_points(PERSON), person["txtPassageiro"], person["nuCarteiraParlamentar"])
+    assert [secret for secret in secrets if secret in shown] == []
 
 
 def test_rows_of_raw_from_before_a_column_was_added_are_not_staged_and_the_remedy_is_told(platform: Platform) -> None:
