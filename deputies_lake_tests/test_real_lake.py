@@ -139,6 +139,55 @@ def test_each_category_has_its_rows_and_net(star: duckdb.DuckDBPyConnection, tru
     assert figures_of(star, query, year) == {code: (rows, net) for code, _, rows, net, _ in truth[year]["Q5_category"]}
 
 
+ACCOUNT = ("gross_amount", "deduction_amount", "refund_amount", "difference_amount", "net_amount")
+
+# What the House paid less than the documents less the deductions, counted in the files with another program.
+DIFFERENCES = {2016: "-355075.30", 2019: "-29941.54", 2020: "-297.84", 2021: "-12966.22", 2022: "-116013.19"}
+
+
+@pytest.mark.parametrize("year", TRUTH_YEARS)
+@pytest.mark.parametrize("mart", ["mart_months", "mart_categories", "mart_deputies"])
+def test_a_years_account_closes_to_the_cent(
+    star: duckdb.DuckDBPyConnection, truth: Truth, mart: str, year: int
+) -> None:
+    sums = ", ".join(f"sum({name})" for name in ACCOUNT)
+    found = star.execute(f"SELECT {sums} FROM serving_{mart} WHERE year = ?", [year]).fetchone() or ()
+    gross, deduction, refund, difference, net = found
+    assert gross - deduction + refund + difference == net
+    answer = truth[year]
+    assert (deduction, refund, net) == tuple(answer[name] for name in ("sum_glosa", "neg_sum", "sum_liquido"))
+    assert difference == Decimal(DIFFERENCES[year])
+
+
+def test_each_line_of_the_year_table_closes_to_the_cent(star: duckdb.DuckDBPyConnection) -> None:
+    gross, deduction, refund, difference, net = ACCOUNT
+    (found,) = star.execute(
+        f"SELECT count(*), count(*) FILTER ({gross} - {deduction} + {refund} + {difference} <> {net}) "
+        f"FROM serving_mart_months WHERE {net} IS NOT NULL"
+    ).fetchall()
+    assert found[0] > 0
+    assert found[1] == 0
+
+
+def test_a_year_says_how_far_its_file_goes(star: duckdb.DuckDBPyConnection) -> None:
+    found = figures_of(star, "SELECT year, last_month, is_incomplete, rejected_lines FROM serving_publications")
+    stopped = {2015: 2, 2016: 3, 2017: 7, 2019: 2, 2020: 2, 2021: 3, 2022: 7}
+    assert found == {
+        **{str(year): (month, True, 0) for year, month in stopped.items()},
+        **{str(year): (12, False, 0) for year in (2008, 2024)},
+    }
+
+
+def test_no_deputy_of_a_year_has_two_parties(star: duckdb.DuckDBPyConnection) -> None:
+    # What the known gap `party_may_be_todays` rests on.
+    query = """
+        SELECT count(*) FROM (
+            SELECT deputy_key FROM expenses WHERE year = 2022 AND payer_kind = 'deputy'
+            GROUP BY deputy_key HAVING count(DISTINCT party) > 1)
+    """
+    assert star.execute(query).fetchone() == (0,)
+
+
 def test_a_year_that_only_kaggle_has_is_exact(star: duckdb.DuckDBPyConnection, real_data: Path) -> None:
     truth = json.loads((real_data / "truth" / "kaggle_shared_file.json").read_text())
     found = star.execute("SELECT count(*), sum(document_amount) FROM star_fct_expenses WHERE year = 2017").fetchone()

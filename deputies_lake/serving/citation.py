@@ -44,7 +44,8 @@ class Citation:
     """What qualifies figures wherever they go.
 
     `as_of` is the date of the newest of the files, None where they have none; `published_at` (UTC) since when the
-    figures stand; `snapshots` are the Iceberg snapshots of the tables they were read from.
+    figures stand; `snapshots` are the Iceberg snapshots of the tables they were read from. `shortcomings` are sentences
+    in Portuguese and English.
     """
 
     as_of: date | None
@@ -52,6 +53,7 @@ class Citation:
     version: str
     snapshots: Mapping[str, int]
     sources: Sequence[Source]
+    shortcomings: Sequence[tuple[str, str]] = ()
     licence_pt: str = LICENCE_PT
     licence_en: str = LICENCE_EN
 
@@ -75,9 +77,11 @@ class Citation:
         """All of it as text, for a file beside the figures."""
         return [
             self.text_pt,
+            *(pt for pt, _ in self.shortcomings),
             self.licence_pt,
             "",
             self.text_en,
+            *(en for _, en in self.shortcomings),
             self.licence_en,
             "",
             *(f"{table}: snapshot {snapshot}" for table, snapshot in self.snapshots.items()),
@@ -128,4 +132,5 @@ def citation(
             Source(year=row[YEAR], source_code=row["source_code"], file_name=row["file_name"], sha256=row["sha256"])
             for row in sorted(rows, key=lambda row: row[YEAR])
         ],
+        shortcomings=publications.shortcomings(sorted(rows, key=lambda row: row[YEAR])),
     )

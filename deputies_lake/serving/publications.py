@@ -5,7 +5,7 @@ staging, so what they need to know of them is repeated here.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -162,6 +162,33 @@ def is_incomplete(year: int, last_month: int | None, as_of: date | None, this_ye
     """
     stops = last_month is not None and last_month < _MONTHS
     return stops or year >= this_year or (as_of is not None and as_of.year == year)
+
+
+def shortcomings(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What some of these years lack, one sentence each in Portuguese and English: months, and lines not read."""
+    told = []
+    if partial := [row for row in rows if row.get("is_incomplete")]:
+        until = ", ".join(_with(row[YEAR], row["last_month"], "até o mês {}") for row in partial)
+        to = ", ".join(_with(row[YEAR], row["last_month"], "to month {}") for row in partial)
+        told.append(
+            (
+                f"Anos incompletos, que não se comparam com anos inteiros: {until}.",
+                f"Incomplete years, not to be compared with whole ones: {to}.",
+            )
+        )
+    if unread := [row for row in rows if row.get("rejected_lines")]:
+        lines = ", ".join(_with(row[YEAR], row["rejected_lines"], "{}") for row in unread)
+        told.append(
+            (
+                f"Linhas que não puderam ser lidas e não estão nos números: {lines}. Quais: FROM rejected_lines.",
+                f"Lines that could not be read and are not in the figures: {lines}. Which: FROM rejected_lines.",
+            )
+        )
+    return told
+
+
+def _with(year: int, value: int | None, text: str) -> str:
+    return f"{year} ({text.format(value)})" if value is not None else str(year)
 
 
 def _years(lake: "Lake") -> list[tuple[int, str, int | None]]:

@@ -17,6 +17,7 @@ import duckdb
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.resources.lake import Lake
+from deputies_lake.serving import publications
 from deputies_lake.star import ref_known_gaps
 from deputies_lake.tables import SERVED, served_tables
 
@@ -27,6 +28,7 @@ _CLOSED: Final = (
     "SET lock_configuration = true",
 )
 _FIGURES: Final = ("mart_", "fct_expenses")
+_PARTIES: Final = "_parties"
 
 
 class QueryError(Exception):
@@ -35,7 +37,7 @@ class QueryError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """A known gap that touches an answer. Months are first days, None where the gap has no such end."""
+    """What qualifies an answer: a known gap that touches it. Months are first days, None where there is no such end."""
 
     first_month: date | None
     last_month: date | None
@@ -110,18 +112,27 @@ def asked(lake: Lake, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def notes(lake: Lake, tables: Collection[Table], years: Collection[int] | None = None) -> list[Note]:
-    """The gaps that change totals or comparisons of these tables, of `years` only where given."""
+    """What changes totals or comparisons of these tables, of `years` only where given: gaps, months and lines missing.
+
+    Of tables of parties also whose party it is.
+    """
     of_receipts = [table for table in tables if "source_code" in table.column_names and table.name.startswith(_FIGURES)]
     gaps = lake.rows(ref_known_gaps.TABLE)
     if not of_receipts or not gaps:
         return []
     sources = _sources(lake, of_receipts, years)
-    return [
+    told = {ref_known_gaps.OF_PARTIES} if any(_PARTIES in table.name for table in tables) else set()
+    found = [
         Note(
             first_month=gap["first_month"], last_month=gap["last_month"], text_pt=gap["text_pt"], text_en=gap["text_en"]
         )
         for gap in gaps
-        if gap["severity"] in ref_known_gaps.CHANGES_FIGURES and _touches(gap, sources)
+        if (gap["severity"] in ref_known_gaps.CHANGES_FIGURES or gap["gap_id"] in told) and _touches(gap, sources)
+    ]
+    of_files = [row for row in lake.rows(publications.TABLE) if row[YEAR] in sources]
+    return found + [
+        Note(first_month=None, last_month=None, text_pt=pt, text_en=en)
+        for pt, en in publications.shortcomings(of_files)
     ]
 
 

@@ -11,6 +11,8 @@ from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake.serving import data_dictionary, publications
 from deputies_lake.serving.assets import build_duckdb_file, describe_tables
+from deputies_lake.serving.reading import asked
+from deputies_lake.staging import rejected_rows
 from deputies_lake_tests.serving import small_lake
 
 
@@ -23,7 +25,9 @@ def materialized(home: Path, *, raise_on_error: bool = True) -> dg.ExecuteInProc
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("lake")
-    small_lake.build(home)
+    lake = small_lake.build(home)
+    house = {"year": 2025, "source_code": small_lake.HOUSE, "source_line": 7, "rejection_reason": "31 fields"}
+    small_lake.commit(lake, rejected_rows.TABLE, [small_lake.row(rejected_rows.TABLE, **house)])
     return home
 
 
@@ -55,6 +59,16 @@ def test_the_file_is_made_after_what_it_holds(run: dg.ExecuteInProcessResult, bu
     with duckdb.connect(str(built / "published" / "lake.duckdb"), read_only=True) as connection:
         [(count,)] = connection.sql("SELECT count(*) FROM serving.data_dictionary").fetchall()
     assert count == len(data_dictionary.rows())
+
+
+def test_lines_that_could_not_be_read_are_in_the_file_and_answer_questions(
+    run: dg.ExecuteInProcessResult, built: Path, lake: Lake
+) -> None:
+    wanted = [(2025, 7, "31 fields")]
+    with duckdb.connect(str(built / "published" / "lake.duckdb"), read_only=True) as connection:
+        assert connection.sql("SELECT year, line, reason FROM serving.rejected_lines").fetchall() == wanted
+    with asked(lake, "SELECT year, line, reason FROM rejected_lines") as connection:
+        assert connection.fetchall() == wanted
 
 
 def test_the_ui_shows_what_is_in_the_file(run: dg.ExecuteInProcessResult) -> None:

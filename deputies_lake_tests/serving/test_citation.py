@@ -51,6 +51,13 @@ def test_both_languages_say_source_date_and_version(lake: Lake) -> None:
     )
 
 
+def test_what_the_figures_lack_is_cited_with_them(lake: Lake) -> None:
+    lines = citation(lake).lines()
+    assert "Anos incompletos, que não se comparam com anos inteiros: 2025." in lines
+    assert "Incomplete years, not to be compared with whole ones: 2025." in lines
+    assert citation(lake, [2016]).shortcomings == []
+
+
 def test_the_snapshots_are_those_of_the_tables_that_were_read(lake: Lake) -> None:
     table = mart_deputies.TABLE
     assert citation(lake, tables=[table]).snapshots == {"serving.mart_deputies": lake.snapshot_id(table)}

@@ -79,5 +79,16 @@ def test_a_year_counts_the_lines_of_its_source_that_could_not_be_read(lake: Lake
     assert found == {2016: (1, None), 2025: (2, Decimal("100.01"))}
 
 
+def test_what_years_lack_is_one_sentence_each() -> None:
+    whole = {"year": 2021, "is_incomplete": False, "last_month": 12, "rejected_lines": 0}
+    partial = {**whole, "year": 2022, "is_incomplete": True, "last_month": 7, "rejected_lines": 3}
+    unknown = {**whole, "year": 2023, "is_incomplete": True, "last_month": None, "rejected_lines": 1}
+    assert publications.shortcomings([whole]) == []
+    assert [pt for pt, _ in publications.shortcomings([whole, partial, unknown])] == [
+        "Anos incompletos, que não se comparam com anos inteiros: 2022 (até o mês 7), 2023.",
+        "Linhas que não puderam ser lidas e não estão nos números: 2022 (3), 2023 (1). Quais: FROM rejected_lines.",
+    ]
+
+
 def test_a_year_of_which_every_line_was_read_says_so(lake: Lake) -> None:
     assert {one["rejected_lines"] for one in publications.rows(lake)} == {0}

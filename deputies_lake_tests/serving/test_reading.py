@@ -7,7 +7,7 @@ import pytest
 
 from deputies_lake.raw import file_versions
 from deputies_lake.resources.lake import Lake, MissingTableError
-from deputies_lake.serving import mart_deputies, mart_months, reading
+from deputies_lake.serving import mart_deputies, mart_months, mart_parties, reading
 from deputies_lake.serving.reading import QueryError, asked, notes, tables_in
 from deputies_lake.star import dim_suppliers
 from deputies_lake_tests.serving import small_lake
@@ -130,6 +130,24 @@ def test_figures_of_the_house_are_told_what_is_missing_in_its_files(lake: Lake) 
 def test_a_gap_of_other_years_or_of_another_source_is_not_told(lake: Lake) -> None:
     assert [note for note in notes(lake, [mart_deputies.TABLE], [2016]) if "SIGEPA" in note.text_en] == []
     assert [note for note in notes(lake, [mart_deputies.TABLE], [2016]) if "Kaggle" in note.text_en]
+
+
+def test_an_answer_with_an_incomplete_year_says_so(lake: Lake) -> None:
+    # The file of 2025 is of March 2025.
+    told = "Incomplete years, not to be compared with whole ones: 2025."
+    assert told in [note.text_en for note in notes(lake, [mart_deputies.TABLE], [2025])]
+    assert told not in [note.text_en for note in notes(lake, [mart_deputies.TABLE], [2016])]
+
+
+def test_an_answer_by_party_says_of_which_day_the_party_is(tmp_path: Path) -> None:
+    lake = small_lake.build(tmp_path)
+    house = {"year": 2025, "source_code": small_lake.HOUSE}
+    small_lake.commit(lake, mart_parties.TABLE, [small_lake.row(mart_parties.TABLE, **house)])
+    told = [
+        ["the party that the deputy has" in note.text_en for note in notes(lake, [table])].count(True)
+        for table in (mart_parties.TABLE, mart_deputies.TABLE)
+    ]
+    assert told == [1, 0]
 
 
 def test_what_is_no_figure_has_no_notes(lake: Lake) -> None:

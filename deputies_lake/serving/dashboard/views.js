@@ -60,7 +60,7 @@ const amountColumns = (hasTotal = false) => TERMS.map(([word, value]) =>
   ({ label: t("inBrl", t(word)), kind: "money", value, ...(hasTotal ? { total: total(value) } : {}) }));
 const account = (row) => {
   const terms = TERMS.slice(0, 5).map(([, value]) => value(row));
-  if (terms.includes(null)) return soft(t("onlyDocuments"));
+  if (terms.includes(null)) return isKaggle(row.year) ? soft(t("onlyDocuments")) : null;
   const missing = terms[4] - terms[0] - terms[1] - terms[2] - terms[3];
   return missing ? text(t("doesNotClose", SHOWN.money(missing))) : soft(t("closes", ...terms.map(SHOWN.money)));
 };
