@@ -279,8 +279,10 @@ def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], r
             # What else is in it comes before these.
             deps=[key_of(table) for table in (*_MARTS, *_DESCRIPTIONS)],
             description=(
-                "All served tables in one DuckDB file, `lake.duckdb`, rebuilt after each publication.\n\n"
-                "Todas as tabelas servidas em um arquivo DuckDB, `lake.duckdb`, refeito a cada publicação."
+                "All served tables in one DuckDB file, `lake.duckdb`, which needs nothing else; rebuilt after each "
+                "publication.\n\n"
+                "Todas as tabelas servidas em um arquivo DuckDB, `lake.duckdb`, que não precisa de mais nada; refeito "
+                "a cada publicação."
             ),
             group_name="serving",
             owners=[OWNER],

@@ -1,8 +1,8 @@
 """`lake.duckdb`: the served tables in one file, for whoever has DuckDB, or a tool that opens its files.
 
-On a laptop the file holds views over the current versions' own files. They are good as long as these versions are kept
-(`DEPUTIES_LAKE_KEEP_DAYS`); whoever finds files missing opens the file anew, which was rebuilt since. Where the lake is
-in S3, which DuckDB could not read without an extension, the tables are copied into the file, but for the largest.
+The file holds the rows themselves: it can be copied, mailed and kept, and needs nothing of the lake. Tables are in
+DuckDB's own schema, so that their bare names are enough; `serving.NAME` and `star.NAME`, as elsewhere, are there too.
+Where the lake is in S3, which DuckDB could not read without an extension, the largest tables are left out.
 """
 
 import tempfile
@@ -22,21 +22,21 @@ from deputies_lake.tables import SERVED, served_tables
 NAME: Final = "lake.duckdb"
 
 LARGEST_COPY: Final = 1_000_000
-"""Rows. A table with more is not copied: the file would take minutes to fetch."""
+"""Rows. Of a lake in S3 a table with more is left out: it would take minutes to fetch."""
 
 _ABOUT_CONTENTS: Final = (
-    "O que há neste arquivo; absent: grande demais, leia no Athena; view: se um arquivo faltar, abra este de novo. / "
-    "What is in this file; absent: too large, read it in Athena; view: where a file is missing, open this one anew."
+    "O que há neste arquivo, e de que instantâneo do lake; absent: grande demais, leia no Athena. / "
+    "What is in this file, and of which snapshot of the lake; absent: too large, read it in Athena."
 )
 _ABOUT_CITATION: Final = (
-    "Como citar; os arquivos de cada ano estão em serving.publications. / "
-    "How to cite; the files of each year are in serving.publications."
+    "Como citar; os arquivos de cada ano estão em publications. / "
+    "How to cite; the files of each year are in publications."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What became of a table in the file: a `view`, a `copy` or `absent`."""
+    """What became of a table in the file: it is there as a `table`, or `absent`."""
 
     table: Table
     kind: str
@@ -79,22 +79,19 @@ def _tables(lake: Lake, connection: duckdb.DuckDBPyConnection) -> Iterator[Conte
 
 def _add(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, rows: int) -> str:
     if select := lake.select(table):
-        connection.execute(f"CREATE VIEW {table.identifier} AS {select}")
-        _comment(connection, "VIEW", table)
-        return "view"
-    if rows > LARGEST_COPY:
+        connection.execute(f"CREATE TABLE main.{table.name} AS {select}")
+    elif rows > LARGEST_COPY:
         return "absent"
-    name = lake.view(connection, table)
-    connection.execute(f"CREATE TABLE {table.identifier} AS FROM {name}")
-    connection.unregister(name)
-    _comment(connection, "TABLE", table)
-    return "copy"
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, kind: str, table: Table) -> None:
-    connection.execute(f"COMMENT ON {kind} {table.identifier} IS {_text(f'{table.pt} / {table.en}')}")
-    for column in table.columns:
-        connection.execute(f"COMMENT ON COLUMN {table.identifier}.{column.name} IS {_text(column.description)}")
+    else:
+        name = lake.view(connection, table)
+        connection.execute(f"CREATE TABLE main.{table.name} AS FROM {name}")
+        connection.unregister(name)
+    connection.execute(f"CREATE VIEW {table.identifier} AS FROM main.{table.name}")
+    for kind, name in (("TABLE", f"main.{table.name}"), ("VIEW", table.identifier)):
+        connection.execute(f"COMMENT ON {kind} {name} IS {_text(f'{table.pt} / {table.en}')}")
+        for column in table.columns:
+            connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_text(column.description)}")
+    return "table"
 
 
 def _tell(connection: duckdb.DuckDBPyConnection, contents: Sequence[Content], cited: Citation) -> None:

@@ -72,7 +72,7 @@ def test_lines_that_could_not_be_read_are_in_the_file_and_answer_questions(
 
 
 def test_the_ui_shows_what_is_in_the_file(run: dg.ExecuteInProcessResult) -> None:
-    assert "| serving.mart_deputies | view | 3 |" in metadata(run, "duckdb_file")["tables"]
+    assert "| serving.mart_deputies | table | 3 |" in metadata(run, "duckdb_file")["tables"]
 
 
 def test_what_has_not_changed_is_no_new_version(run: dg.ExecuteInProcessResult, built: Path, lake: Lake) -> None:

@@ -1,6 +1,7 @@
 """One file for whoever has DuckDB: opened as a reader does it, in a program of its own."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +32,27 @@ def file(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_views_hold_what_is_published(file: Path) -> None:
+@pytest.mark.parametrize("name", ["mart_deputies", "serving.mart_deputies"])
+def test_the_tables_hold_what_is_published(file: Path, name: str) -> None:
     with reading(file) as connection:
-        [(rows, spent)] = connection.sql("SELECT count(*), sum(spent_amount) FROM serving.mart_deputies").fetchall()
+        [(rows, spent)] = connection.sql(f"SELECT count(*), sum(spent_amount) FROM {name}").fetchall()
     assert (rows, str(spent)) == (3, "1234570.30")
+
+
+def test_the_file_goes_where_the_lake_is_not(tmp_path: Path) -> None:
+    home, sent = tmp_path / "lake", tmp_path / "mailed.duckdb"
+    duckdb_file.build(small_lake.build(home), sent)
+    shutil.rmtree(home)
+    with reading(sent) as connection:
+        assert connection.sql("SELECT count(*) FROM mart_deputies NATURAL JOIN mart_months").fetchall() == [(0,)]
+        assert connection.sql("SELECT f.year FROM fct_expenses f ORDER BY ALL").fetchall() == [(2016,), (2025,)]
+
+
+def test_show_tables_shows_them(file: Path) -> None:
+    with reading(file) as connection:
+        shown = {name for (name,) in connection.sql("SHOW TABLES").fetchall()}
+    published = {"mart_deputies", "mart_months", "publications", "fct_expenses", "dim_suppliers", "ref_known_gaps"}
+    assert shown == published | {"contents", "citation"}
 
 
 def test_only_the_layers_for_readers_are_there(file: Path) -> None:
@@ -47,6 +65,7 @@ def test_each_column_says_in_both_languages_what_it_is(file: Path, lake: Lake) -
     with reading(file) as connection:
         found = connection.sql(
             "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'mart_deputies'"
+            " AND schema_name = 'main'"
         ).fetchall()
     assert dict(found) == {column.name: column.description for column in mart_deputies.TABLE.columns}
 
@@ -54,7 +73,7 @@ def test_each_column_says_in_both_languages_what_it_is(file: Path, lake: Lake) -
 def test_each_table_says_in_both_languages_what_it_is(file: Path) -> None:
     table = mart_deputies.TABLE
     with reading(file) as connection:
-        found = connection.sql("SELECT comment FROM duckdb_views() WHERE view_name = 'mart_deputies'").fetchall()
+        found = connection.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'mart_deputies'").fetchall()
     assert found == [(f"{table.pt} / {table.en}",)]
 
 
@@ -65,7 +84,7 @@ def test_it_says_what_is_in_it_and_how_to_cite_it(file: Path, lake: Lake) -> Non
         ).fetchall()[0]
         [(version, text)] = connection.sql("SELECT version, text_pt FROM citation").fetchall()
         years = connection.sql("SELECT year, sha256 FROM serving.publications ORDER BY year").fetchall()
-    assert (kind, snapshot) == ("view", lake.snapshot_id(mart_deputies.TABLE))
+    assert (kind, snapshot) == ("table", lake.snapshot_id(mart_deputies.TABLE))
     assert version in text
     assert years == [(2016, None), (2025, small_lake.SHA)]
 
@@ -123,7 +142,7 @@ def test_of_a_lake_in_s3_the_file_holds_the_rows_themselves(copied: duckdb.DuckD
 
 def test_a_table_that_is_too_large_to_be_copied_is_said_to_be_absent(copied: duckdb.DuckDBPyConnection) -> None:
     assert copied.sql("SELECT kind, row_count FROM contents ORDER BY row_count").fetchall() == [
-        ("copy", 1),
+        ("table", 1),
         ("absent", 3),
     ]
 
