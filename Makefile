@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 ROWS ?= 100000
+# spark or sail: see deputies_lake/docs/engines.md.
+ENGINE ?= spark
 # Each has a Spark of its own, so memory sets the limit: 4 GB for one.
 TEST_PROCESSES ?= 2
 
@@ -11,8 +13,8 @@ TEST_PROCESSES ?= 2
 
 ##@ Start here
 
-demo: $(VENV)/installed ## Build the whole lake from a sample, or from INPUT=DIR with Kaggle's files
-	@$(BIN)/deputies-lake demo --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
+demo: $(VENV)/installed $(if $(filter sail,$(ENGINE)),$(VENV)/installed-sail) ## Build the whole lake from a sample, or from INPUT=DIR with Kaggle's files
+	@DEPUTIES_LAKE_ENGINE=$(ENGINE) $(BIN)/deputies-lake demo --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
 
 test: $(VENV)/installed-dev ## Lint, check types and run all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -52,6 +54,10 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	-@$(BIN)/deputies-lake prepare
+	@touch $@
+
+$(VENV)/installed-sail: $(VENV)/installed pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[sail]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed pyproject.toml

@@ -21,6 +21,13 @@ class Environment(StrEnum):
     PROD = "prod"
 
 
+class Engine(StrEnum):
+    """What computes a step's tables: Spark, or on a laptop Sail, which runs in the same process without Java."""
+
+    SPARK = "spark"
+    SAIL = "sail"
+
+
 class SettingsError(ValueError):
     """A setting that is missing or makes no sense. Says which variable, and what to set it to."""
 
@@ -40,6 +47,7 @@ SUBNETS: Final = "DEPUTIES_LAKE_SUBNETS"
 MAX_UNITS: Final = "DEPUTIES_LAKE_MAX_UNITS"
 POLL_SECONDS: Final = "DEPUTIES_LAKE_POLL_SECONDS"
 CPF_KEY: Final = "DEPUTIES_LAKE_CPF_KEY"
+ENGINE: Final = "DEPUTIES_LAKE_ENGINE"
 SPARK_MEMORY: Final = "DEPUTIES_LAKE_SPARK_MEMORY"
 ALERT_SLACK: Final = "DEPUTIES_LAKE_ALERT_SLACK"
 ALERT_WEBHOOK: Final = "DEPUTIES_LAKE_ALERT_WEBHOOK"
@@ -64,6 +72,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     MAX_UNITS: "staging, prod: vCPUs that a cluster's workers never exceed; 16 in staging, 64 in prod unless set",
     POLL_SECONDS: "staging, prod: how often a run asks EMR about its step; 15 unless set",
     CPF_KEY: "local: the secret that hides the tax ids of private persons; elsewhere it is in Secrets Manager",
+    ENGINE: "local: what computes the tables, spark or sail (see docs/engines.md); spark unless set",
     SPARK_MEMORY: "local: heap of the Spark driver; 1g unless set",
     ALERT_SLACK: "a secret: the address of a Slack channel's incoming webhook, for alerts; none unless set",
     ALERT_WEBHOOK: "a secret: an address that takes alerts as JSON; none unless set",
@@ -197,8 +206,8 @@ class Settings:
     `warehouse`, `archive`, `landing` and `published`, where files for readers go, are S3 URIs or absolute paths; `home`
     is the local lake's directory, `aws` is there where the lake is in AWS. `chamber_url` is None where nothing is
     fetched, `rebuild` where what has not changed is computed all the same, `keep_days` for how long replaced versions
-    stay. `spark_of_one_year` is what of `spark` differs in a run of a single year. `variables`, set elsewhere, give the
-    same settings there; no secret is in them.
+    stay. `engine` computes the tables; `spark_of_one_year` is what of `spark` differs in a run of a single year.
+    `variables`, set elsewhere, give the same settings there; no secret is in them.
     """
 
     environment: Environment
@@ -210,6 +219,7 @@ class Settings:
     chamber_url: str | None
     rebuild: bool
     keep_days: int
+    engine: Engine
     spark: Mapping[str, str]
     spark_of_one_year: Mapping[str, str]
     variables: Mapping[str, str]
@@ -310,6 +320,7 @@ def _local(given: Mapping[str, str]) -> Settings:
         chamber_url=_chamber_url(given),
         rebuild=_rebuild(given),
         keep_days=int(_number(given, KEEP_DAYS, 90, least=1)),
+        engine=_engine(given, *Engine),
         spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
         spark_of_one_year=_LOCAL_SPARK_OF_ONE_YEAR,
         variables={ENVIRONMENT: Environment.LOCAL.value},
@@ -353,6 +364,8 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
         chamber_url=_chamber_url(given),
         rebuild=_rebuild(given),
         keep_days=int(_number(given, KEEP_DAYS, 90, least=1)),
+        # A laptop holds what Sail can compute, a cluster is there for what it can't.
+        engine=_engine(given, Engine.SPARK),
         spark={**_SPARK, **_CLUSTER_SPARK},
         spark_of_one_year={},
         variables={
@@ -395,6 +408,13 @@ def _address(given: Mapping[str, str], variable: str, *schemes: str) -> str | No
     return address
 
 
+def _engine(given: Mapping[str, str], *offered: Engine) -> Engine:
+    name = given.get(ENGINE) or Engine.SPARK.value
+    if name not in {engine.value for engine in offered}:
+        raise SettingsError(f"{ENGINE}={name!r} computes nothing here; set it to one of: {', '.join(offered)}")
+    return Engine(name)
+
+
 def _rebuild(given: Mapping[str, str]) -> bool:
     text = given.get(REBUILD, "")
     if text not in {"", "all"}:
@@ -413,6 +433,11 @@ def _number(given: Mapping[str, str], variable: str, default: float, *, least: f
     if not least <= number < math.inf:
         raise SettingsError(f"{variable}={text!r} makes no sense: set it to a number from {least:g}")
     return number
+
+
+def quieten_sail() -> None:
+    """Let Sail log what fails and nothing else, unless a person set otherwise."""
+    os.environ.setdefault("RUST_LOG", "error")
 
 
 def use_landing(directory: Path) -> None:

@@ -17,6 +17,7 @@ from deputies_lake.environments import (
     CHAMBER_URL,
     CPF_KEY,
     ENDPOINT,
+    ENGINE,
     ENVIRONMENT,
     HOME,
     KEEP_DAYS,
@@ -31,6 +32,7 @@ from deputies_lake.environments import (
     VARIABLES,
     AlertSettings,
     AwsSettings,
+    Engine,
     Environment,
     Settings,
     SettingsError,
@@ -83,7 +85,7 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 def test_every_variable_that_is_read_is_documented() -> None:
     aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
     alerts = {ALERT_SLACK, ALERT_WEBHOOK, ALERT_EMAIL, ALERT_SENDER, ALERT_SMTP}
-    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, REBUILD, KEEP_DAYS, CPF_KEY, SPARK_MEMORY, *aws, *alerts}
+    read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, REBUILD, KEEP_DAYS, CPF_KEY, ENGINE, SPARK_MEMORY, *aws, *alerts}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
 
 
@@ -138,6 +140,26 @@ def test_loading_local_settings_makes_no_directory(tmp_path: Path, monkeypatch: 
 
 def test_the_local_lake_is_not_in_aws() -> None:
     assert load_settings("local", {}).aws is None
+
+
+@pytest.mark.parametrize(
+    ("given", "engine"), [({}, Engine.SPARK), ({ENGINE: ""}, Engine.SPARK), *(({ENGINE: e.value}, e) for e in Engine)]
+)
+def test_a_laptop_computes_with_the_engine_that_is_named(given: Mapping[str, str], engine: Engine) -> None:
+    assert load_settings("local", given).engine is engine
+
+
+def test_an_unknown_engine_is_refused_naming_those_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"DEPUTIES_LAKE_ENGINE='flink' computes nothing here.*: spark, sail"):
+        load_settings("local", {ENGINE: "flink"})
+
+
+@pytest.mark.parametrize("environment", AWS)
+def test_a_cluster_computes_with_spark_and_refuses_any_other(environment: str) -> None:
+    assert load_settings(environment, {}).engine is Engine.SPARK
+    assert ENGINE not in load_settings(environment, {ENGINE: "spark"}).variables
+    with pytest.raises(SettingsError, match=r"DEPUTIES_LAKE_ENGINE='sail' computes nothing here.*: spark$"):
+        load_settings(environment, {ENGINE: "sail"})
 
 
 @pytest.mark.parametrize(("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "6g"}, "6g")])

@@ -211,8 +211,8 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
-def project(frame: "DataFrame", table: Table) -> "DataFrame":
-    """The frame as Spark must write it: the table's columns in its order and types, with field ids.
+def project(frame: "DataFrame", table: Table, *, with_ids: bool = True) -> "DataFrame":
+    """The frame as it must be written: the table's columns in its order and types, with field ids for Spark to write.
 
     A value that its column's type can't hold fails the job: Spark's own cast would write null in its place.
 
@@ -233,7 +233,7 @@ def project(frame: "DataFrame", table: Table) -> "DataFrame":
             cast = value.cast(wanted)
             refusal = F.raise_error(F.lit(f"{_name(table)}.{name}: a value is not {wanted.simpleString()}"))
             value = F.when(value.isNull() | cast.isNotNull(), cast).otherwise(refusal)
-        return value.alias(name, metadata=target[name].metadata)
+        return value.alias(name, metadata=target[name].metadata) if with_ids else value.alias(name)
 
     target = _spark_schema(schema.fields)
     return frame.select(*(column(name, target) for name in schema.column_names))
@@ -258,11 +258,16 @@ def filesystem_and_path(table: Table, location: str) -> tuple[pafs.FileSystem, s
     return _filesystem(table), _path(location)
 
 
+def provide_directory(filesystem: pafs.FileSystem, path: str) -> None:
+    """Make the directory of a file, where the file system has any."""
+    if isinstance(filesystem, pafs.LocalFileSystem):
+        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+
+
 def write_file(table: Table, location: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows of the table's columns as one file at a location below a prefix."""
     filesystem, path = filesystem_and_path(table, location)
-    if isinstance(filesystem, pafs.LocalFileSystem):
-        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    provide_directory(filesystem, path)
     pq.write_table(pa.Table.from_pylist([*rows], arrow_schema(table)), path, filesystem=filesystem, compression="zstd")
 
 
@@ -477,23 +482,30 @@ def years(table: Table) -> list[int]:
     return sorted({int(task.file.partition[0]) for task in table.scan().plan_files()})
 
 
-def read(spark: "SparkSession", table: Table, years: Collection[int] | None = None) -> "DataFrame":
-    """The current rows as a Spark frame, by field id, without any Iceberg jar.
+def read(
+    spark: "SparkSession", table: Table, years: Collection[int] | None = None, *, by_field_id: bool = True
+) -> "DataFrame":
+    """The current rows as a Spark frame, without any Iceberg jar, by field id; by name for an engine that knows no ids.
 
     Raises:
         ValueError: years are given for a table without years.
     """
     from pyspark.sql import functions as F
 
-    # Only the session can ask for it. Reads whose schema names no field ids are not touched by it.
-    spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
+    if by_field_id:
+        # Only the session can ask for it. Reads whose schema names no field ids are not touched by it.
+        spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
     groups = _by_written_types(table, data_files(table, years))
     if not groups:
         # `createDataFrame` would start Python workers to read no rows.
         none = (F.lit(None).cast(field.dataType).alias(field.name) for field in _spark_schema(table.schema().fields))
         return spark.range(0).select(*none)
-    frames = (spark.read.schema(_spark_schema(written)).parquet(*files) for written, files in groups)
-    return reduce(lambda one, other: one.unionAll(other), (project(frame, table) for frame in frames))
+    frames = (
+        spark.read.schema(_spark_schema(written, with_ids=by_field_id)).parquet(*files) for written, files in groups
+    )
+    return reduce(
+        lambda one, other: one.unionAll(other), (project(frame, table, with_ids=by_field_id) for frame in frames)
+    )
 
 
 def dataset(table: Table, files: Sequence[str]) -> pads.Dataset:
@@ -663,7 +675,7 @@ def _arrow_type(iceberg_type: IcebergType) -> pa.DataType:
     return _ARROW[iceberg_type]
 
 
-def _spark_schema(fields: Iterable[NestedField]) -> "StructType":
+def _spark_schema(fields: Iterable[NestedField], *, with_ids: bool = True) -> "StructType":
     from pyspark.sql.types import StructType
 
     def spark_type(iceberg_type: IcebergType) -> str:
@@ -676,7 +688,7 @@ def _spark_schema(fields: Iterable[NestedField]) -> "StructType":
             "name": field.name,
             "type": spark_type(field.field_type),
             "nullable": True,
-            "metadata": {_SPARK_FIELD_ID: field.field_id},
+            "metadata": {_SPARK_FIELD_ID: field.field_id} if with_ids else {},
         }
         for field in fields
     ]

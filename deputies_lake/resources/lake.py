@@ -18,14 +18,13 @@ import duckdb
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table as IcebergTable
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor, sums
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.environments import Settings
-from deputies_lake.resources import iceberg
+from deputies_lake.resources import engine, iceberg
 
 PREVIEW_ROWS: Final = 8
 
@@ -130,7 +129,7 @@ class Lake:
 
     def read(self, spark: SparkSession, contract: Table, years: Years = None) -> DataFrame:
         """The published rows, of `years` only where given. Raises `MissingTableError`."""
-        return iceberg.read(spark, self._published(contract), years)
+        return engine.read(spark, self._published(contract), years)
 
     def exists(self, contract: Table) -> bool:
         """Whether anything was ever published to it."""
@@ -301,25 +300,12 @@ class Lake:
     def _stage(self, run_id: str, draft: Draft, table: IcebergTable, transformed: DataFrame) -> Staged:
         contract = draft.contract
         prefix = iceberg.new_prefix(table, run_id)
-        # A pool of its own: where Spark schedules fairly, small tables don't wait until a large one is written.
-        transformed.sparkSession.sparkContext.setLocalProperty("spark.scheduler.pool", contract.name)
-        counted = Observation()
-        # Stamped with field ids last: any later projection would drop them.
-        rows = iceberg.project(transformed, table).observe(counted, F.count(F.lit(1)).alias("rows"))
-        if contract.partitioned:
-            # The copy becomes the directory's name and leaves the file; the year itself must stay in the file.
-            writer = rows.withColumn("_year", F.col(YEAR)).write.partitionBy("_year")
-        else:
-            writer = rows.write
-        # For those who query a table, texts that repeat are written once. The staging layer's rows are read once or
-        # twice by the star: to look each text up takes a quarter of the step there, and saves a sixth of the bytes.
-        is_queried = contract.layer != "staging"
-        writer.mode("errorifexists").option("parquet.enable.dictionary", is_queried).parquet(prefix)
+        row_count = engine.write(transformed, contract, table, prefix)
         return Staged(
             contract=contract,
             table=table,
             files=iceberg.list_files(table, prefix),
-            row_count=counted.get["rows"],
+            row_count=row_count,
             years=draft.years,
             expected=draft.expected,
             data_version=draft.data_version,
