@@ -55,6 +55,9 @@ def materialize_all(instance: dg.DagsterInstance, lake: Lake) -> Outcome:
         return taken_in
     sources = (kaggle_reimbursements.TABLE, chamber_expenses.TABLE, fct_expenses.TABLE)
     years = {year for table in sources for year in lake.years(table)}
+    if not years:
+        # Of files without rows, such as that of a year that has just begun, there is nothing to build.
+        return taken_in
     built = _run(instance, expenses, range(min(years), max(years) + 1))
     return Outcome(
         succeeded=built.succeeded,

@@ -1,6 +1,6 @@
 """`deputies-lake history`, `diff` and `accept`: which versions of a year there were, and which may stand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,8 +12,10 @@ import click
 
 from deputies_lake.aws_commands import environment_option
 from deputies_lake.environments import load_settings
+from deputies_lake.quota_years import FIRST_YEAR, current_year
 
 if TYPE_CHECKING:
+    from deputies_lake.raw.archive import Archive
     from deputies_lake.resources.lake import Lake
 
 _year: Final[Callable[[Any], Any]] = click.option("--year", type=int, required=True, help="Quota year.")
@@ -25,6 +27,7 @@ _year: Final[Callable[[Any], Any]] = click.option("--year", type=int, required=T
 def history(environment: str | None, year: int) -> None:
     """Say which versions of a year's file the lake was offered, and which stood since when (by Brasília's clock)."""
     from deputies_lake import history as versions
+    from deputies_lake.raw.rejections import Rejections, told
 
     with _opened(environment) as lake:
         rows = versions.decisions(lake, year)
@@ -33,9 +36,12 @@ def history(environment: str | None, year: int) -> None:
         for row in rows:
             decided = row["decided_at"].replace(tzinfo=UTC).astimezone(versions.BRASILIA)
             click.echo(
-                f"{decided:%Y-%m-%d %H:%M}  {row['decision']:<9}  {row['rows']:>9,} rows  "
-                f"BRL {row['net_amount']:>16,.2f}  {row['file_name']}  {row['sha256'][:12]}"
+                f"{decided:%Y-%m-%d %H:%M}  {row['decision']:<9}  {_figures(row)}  {row['file_name']}  "
+                f"{row['sha256'][:12]}"
             )
+            if row["rejected_rows"]:
+                rejections = Rejections(rows=row["rejected_rows"], amount=row["rejected_amount"])
+                click.echo(f"                  {told(rejections, rows=row['rows'])}")
             for note in ("faults", "remarks", "accepted_because"):
                 if row[note]:
                     click.echo(f"                  {row[note]}")
@@ -94,26 +100,50 @@ def diff(
 
 
 @click.command()
-@_year
-@click.option("--reason", required=True, help="Why the file is right although so much is missing; kept with it.")
+@click.option("--year", type=int, help="Quota year, of a file of the House.")
+@click.option(
+    "--source", type=click.Choice(["kaggle_reimbursements", "kaggle_refunds"]), help="Instead of a year: Kaggle's file."
+)
+@click.option("--reason", required=True, help="Why the file is right although it is doubted; kept with it.")
 @environment_option
-def accept(environment: str | None, year: int, reason: str) -> None:
-    """Have a year's file published that was refused, by the next materialization."""
+def accept(environment: str | None, year: int | None, source: str | None, reason: str) -> None:
+    """Have a file published that was not believed, by the next materialization."""
     from deputies_lake.raw import chamber_expenses, intake
     from deputies_lake.resources.files import FilesResource
 
+    if (year is None) == (source is None):
+        raise click.UsageError("say which file: --year of the House's, or --source of Kaggle's")
     with _opened(environment) as lake:
         archive = FilesResource.of(load_settings(environment)).open_archive()
         try:
-            row = intake.accept(lake, archive, chamber_expenses.CSV, year=year, reason=reason, by=getuser())
+            if year is None:
+                years = _accept_file(archive, str(source), reason)
+            else:
+                row = intake.accept(lake, archive, chamber_expenses.CSV, year=year, reason=reason, by=getuser())
+                click.echo(f"Accepted {row['file_name']}, {row['sha256'][:12]}: {_figures(row).strip()}")
+                click.echo(f"  {row['faults']}")
+                years = f"--partition {year}"
         except intake.NothingToAcceptError as error:
             raise click.ClickException(str(error)) from error
-    click.echo(
-        f"Accepted {row['file_name']}, {row['sha256'][:12]}: {row['rows']:,} rows, net BRL {row['net_amount']:,.2f}"
-    )
-    click.echo(f"  {row['faults']}")
     click.echo("Publish it:")
-    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select '*' --partition {year}")
+    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select '*' {years}")
+
+
+def _accept_file(archive: "Archive", source: str, reason: str) -> str:
+    """Gives the years for which what depends on the file is to be built again."""
+    from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements, single_file
+
+    csv = next(csv for csv in (kaggle_reimbursements.CSV, kaggle_refunds.CSV) if csv.source_code == source)
+    refusal = single_file.accept(archive, csv, reason=reason, by=getuser())
+    click.echo(f"Accepted {refusal.file_name}, {refusal.sha256[:12]}")
+    click.echo(f"  {refusal.problem}")
+    return f"--partition-range {FIRST_YEAR}...{current_year()}"
+
+
+def _figures(row: Mapping[str, Any]) -> str:
+    if not row["header"]:
+        return f"{'not read to its end':>36}"
+    return f"{row['rows']:>9,} rows  BRL {row['net_amount']:>16,.2f}"
 
 
 def _line(added: int, removed: int, altered: int, before: Decimal, after: Decimal, name: str) -> None:

@@ -4,15 +4,19 @@ From the tables and the landing zone, and, where there is one on this machine, f
 is said at a terminal is in `status_commands.py`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from deputies_lake.contracts import YEAR
 from deputies_lake.environments import SECRETS, VARIABLES, Environment, Settings, values
-from deputies_lake.quota_years import current_year
-from deputies_lake.raw import file_versions
+from deputies_lake.quota_years import FIRST_YEAR, current_year
+from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.archive import Archive
+from deputies_lake.raw.rejections import Rejections, told
+from deputies_lake.raw.unused_files import UnusedFile, unused_files
+from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import readiness
 
@@ -23,6 +27,10 @@ DAYS: Final = 14
 """So many days of readiness are told."""
 
 _RUNS: Final = 5
+_SINGLE_FILES: Final = (
+    (kaggle_reimbursements.CSV, kaggle_reimbursements.TABLE),
+    (kaggle_refunds.CSV, kaggle_refunds.TABLE),
+)
 _HIDDEN: Final = "(set, and hidden)"
 
 
@@ -48,12 +56,26 @@ class FileStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Blocked:
-    """A year whose newest file was refused; readers keep the version before."""
+    """A file that was not published; readers keep what they had. `year` is None of a file that has all years.
 
-    year: int
+    One that `can_be_accepted` is not believed, any other can't be read. One that `is_accepted` waits to be published.
+    """
+
+    source_code: str
+    year: int | None
     file_name: str
     since: datetime
     why: str
+    can_be_accepted: bool
+    is_accepted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedLines:
+    """A file that readers have without those of its lines that can't be read; `told` says how many."""
+
+    file_name: str
+    told: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +122,8 @@ class Status:
     tables: Sequence[TableStatus]
     files: Sequence[FileStatus]
     blocked: Sequence[Blocked]
+    rejected: Sequence[RejectedLines]
+    unused: Sequence[UnusedFile]
     deadline: datetime
     late_since: datetime | None
     mornings: Sequence[Morning]
@@ -109,20 +133,16 @@ class Status:
     @property
     def is_well(self) -> bool:
         """Whether nothing is late and nothing blocked. An empty lake is well: nothing was promised."""
-        return self.late_since is None and not self.blocked
+        return self.late_since is None and all(one.is_accepted for one in self.blocked)
 
 
 def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | None", now: datetime) -> Status:
     """Read it all. `instance` is None where there is none; `now` has a zone."""
     tables = _tables(lake)
+    files = FilesResource.of(settings)
+    archive = files.open_archive()
     last, standing = _decisions(lake)
-    blocked = [
-        Blocked(
-            year=year, file_name=row["file_name"], since=row["decided_at"].replace(tzinfo=UTC), why=row["faults"] or ""
-        )
-        for year, row in sorted(last.items())
-        if row["decision"] == file_versions.BLOCKED
-    ]
+    blocked = [*_blocked_years(archive, last), *_blocked_files(archive)]
     measured = readiness.first_of_days(lake.rows(readiness.TABLE))
     late_since = _late_since(measured, now) if readiness.is_of_house(lake) else None
     return Status(
@@ -131,6 +151,8 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
         tables=tables,
         files=[_file(row) for _, row in sorted(standing.items())],
         blocked=blocked,
+        unused=unused_files(files.landing_zone().files()),
+        rejected=[*_rejected_of_years(standing), *_rejected_of_files(lake, archive)],
         deadline=readiness.deadline_of(readiness.day_of(now)),
         late_since=late_since,
         mornings=_mornings(measured, now),
@@ -169,6 +191,49 @@ def _decisions(lake: Lake) -> tuple[Mapping[int, Mapping[str, Any]], Mapping[int
     rows = sorted(lake.rows(file_versions.TABLE), key=lambda row: row["decided_at"])
     last = {row[YEAR]: row for row in rows}
     return last, {row[YEAR]: row for row in rows if file_versions.is_believed(row)}
+
+
+def _blocked_years(archive: Archive, last: Mapping[int, Mapping[str, Any]]) -> Iterator[Blocked]:
+    for year, row in sorted(last.items()):
+        if not file_versions.is_believed(row):
+            yield Blocked(
+                source_code=row["source_code"],
+                year=year,
+                file_name=row["file_name"],
+                since=row["decided_at"].replace(tzinfo=UTC),
+                why=row["faults"] or "",
+                can_be_accepted=row["decision"] == file_versions.BLOCKED,
+                is_accepted=archive.acceptance(chamber_expenses.CSV, row["sha256"]) is not None,
+            )
+
+
+def _blocked_files(archive: Archive) -> Iterator[Blocked]:
+    for source, _ in _SINGLE_FILES:
+        if refusal := archive.refusal(source):
+            yield Blocked(
+                source_code=source.source_code,
+                year=None,
+                file_name=refusal.file_name,
+                since=datetime.fromisoformat(refusal.at),
+                why=f"{refusal.problem}. {refusal.remedy}",
+                can_be_accepted=refusal.can_be_accepted,
+                is_accepted=archive.acceptance(source, refusal.sha256) is not None,
+            )
+
+
+def _rejected_of_years(standing: Mapping[int, Mapping[str, Any]]) -> Iterator[RejectedLines]:
+    for _, row in sorted(standing.items()):
+        if row["rejected_rows"]:
+            rejections = Rejections(rows=row["rejected_rows"], amount=row["rejected_amount"])
+            yield RejectedLines(file_name=row["file_name"], told=told(rejections, rows=row["rows"]))
+
+
+def _rejected_of_files(lake: Lake, archive: Archive) -> Iterator[RejectedLines]:
+    for source, table in _SINGLE_FILES:
+        version = lake.data_version(table) if lake.exists(table) else None
+        manifest = archive.manifest(source, version) if version else None
+        if manifest and manifest.rejected_rows:
+            yield RejectedLines(file_name=manifest.file_name, told=told(manifest.rejections, rows=manifest.rows))
 
 
 def _file(row: Mapping[str, Any]) -> FileStatus:
@@ -233,13 +298,27 @@ def _next_commands(
     env = "" if settings.environment is Environment.LOCAL else f" --env {settings.environment}"
     if not tables:
         return ["make demo"] if settings.home else [f"deputies-lake fetch{env}"]
-    commands = []
-    for one in blocked:
-        commands.append(f"deputies-lake history --year {one.year}{env}")
-        commands.append(f'deputies-lake accept --year {one.year}{env} --reason "..."  # if the file is right')
+    commands = [command for one in blocked for command in _after(one, env)]
     if is_late:
         year = current_year()
         commands.append(
             f"dagster asset materialize -m deputies_lake.definitions --select '*' --partition-range {year - 1}...{year}"
         )
     return commands
+
+
+def _after(blocked: Blocked, env: str) -> Iterator[str]:
+    """What to type about a file that was not published."""
+    of_all_years = f"--partition-range {FIRST_YEAR}...{current_year()}"
+    years = f"--partition {blocked.year}" if blocked.year else of_all_years
+    publish = f"dagster asset materialize -m deputies_lake.definitions --select '*' {years}"
+    if blocked.is_accepted:
+        yield publish
+        return
+    if blocked.year:
+        yield f"deputies-lake history --year {blocked.year}{env}"
+    if blocked.can_be_accepted:
+        which = f"--year {blocked.year}" if blocked.year else f"--source {blocked.source_code}"
+        yield f'deputies-lake accept {which}{env} --reason "..."  # if the file is right'
+    else:
+        yield f"{publish}  # once the right file is in its place"

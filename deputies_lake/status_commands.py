@@ -19,7 +19,7 @@ from deputies_lake.quota_years import TIMEZONE
 if TYPE_CHECKING:
     import dagster as dg
 
-    from deputies_lake.status import InstanceStatus, Morning, Status, TableStatus
+    from deputies_lake.status import Blocked, InstanceStatus, Morning, Status, TableStatus
 
 # Of a morning in time, by the hour at which its figures were ready: the later, the higher.
 _BARS: Final = "▁▂▃▄▅▆▇"
@@ -83,10 +83,7 @@ def _tell(found: "Status") -> None:
     click.secho(f"deputies_lake {found.environment}, {_clock(found.at)} in Brasília: {_verdict(found)}", bold=True)
     if not found.tables:
         click.echo("The lake is empty. Bring it some files, or let the demo make a sample.")
-    for one in found.blocked:
-        click.secho(f"blocked  {one.year} since {_clock(one.since)}: {one.file_name}: {one.why}", fg="red")
-    if found.late_since:
-        click.secho(f"late     since {_clock(found.late_since)}", fg="red")
+    _tell_troubles(found)
     if found.tables:
         _heading("Tables")
         for layer in dict.fromkeys(table.name.partition(".")[0] for table in found.tables):
@@ -108,9 +105,33 @@ def _verdict(found: "Status") -> str:
     troubles = []
     if found.late_since:
         troubles.append("late")
-    if found.blocked:
-        troubles.append(f"{len(found.blocked)} year{'s' if len(found.blocked) > 1 else ''} blocked")
+    waiting = [one for one in found.blocked if not one.is_accepted]
+    doubted = [one for one in waiting if one.can_be_accepted]
+    for files, what in ((doubted, "blocked"), ([one for one in waiting if one not in doubted], "refused")):
+        if files:
+            troubles.append(f"{len(files)} file{'s' if len(files) > 1 else ''} {what}")
     return ", ".join(troubles) or ("well" if found.tables else "empty")
+
+
+def _tell_troubles(found: "Status") -> None:
+    for one in found.blocked:
+        _tell_blocked(one)
+    if found.late_since:
+        click.secho(f"late     since {_clock(found.late_since)}", fg="red")
+    for file in found.rejected:
+        click.secho(f"rejected {file.file_name}: {file.told}", fg="yellow")
+    for unused in found.unused:
+        click.secho(f"unused   {unused}", fg="yellow")
+
+
+def _tell_blocked(one: "Blocked") -> None:
+    if one.is_accepted:
+        click.secho(f"accepted {one.file_name}: it waits to be published", fg="yellow")
+        return
+    what = "blocked" if one.can_be_accepted else "refused"
+    # Why it can't be read begins with its name.
+    name = "" if one.why.startswith(one.file_name) else f"{one.file_name}: "
+    click.secho(f"{what:<9}{one.year or 'all years'} since {_clock(one.since)}: {name}{one.why}", fg="red")
 
 
 def _tell_layer(layer: str, tables: "Sequence[TableStatus]") -> None:

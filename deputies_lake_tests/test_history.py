@@ -1,5 +1,6 @@
 """What stood on a day, and what changed between two: from the snapshots of a fact, as a person asks for it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -197,3 +198,28 @@ def test_accept_has_the_refused_file_published_and_keeps_the_reason(
 def test_accept_of_what_was_not_refused_is_a_message(root: Path) -> None:
     shown = typed("accept", "--year", str(YEAR), "--reason", "why not")
     assert (shown.exit_code, "no version of 2022 waits for acceptance (none)" in shown.output) == (1, True)
+
+
+def test_history_names_a_file_that_could_not_be_read_and_lines_that_were_rejected(root: Path) -> None:
+    house = House(root)
+    house.land(YEAR, csv_of(YEAR, fuel=9) + csv_of(YEAR, fuel=1, net="1,5").partition(b"\n")[2])
+    house.take_in(YEAR)
+    (house.landing / f"Ano-{YEAR}.csv.zip").write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(AuditFailedError):
+        house.take_in(YEAR)
+    published, rejected, refused, why = typed("history", "--year", str(YEAR)).output.splitlines()
+    assert "published         10 rows  BRL            92.25  Ano-2022.csv.zip" in published
+    assert rejected.strip() == "1 of 10 lines can't be read"
+    assert re.search(r"refused +not read to its end  Ano-2022\.csv\.zip", refused)
+    assert why.strip().startswith("Ano-2022.csv.zip: this is a web page")
+
+
+def test_accept_needs_a_year_or_a_source(root: Path) -> None:
+    for arguments in ([], ["--year", "2022", "--source", "kaggle_refunds"]):
+        shown = typed("accept", "--reason", "why not", *arguments)
+        assert (shown.exit_code, "--year of the House's, or --source of Kaggle's" in shown.output) == (2, True)
+
+
+def test_accept_of_kaggles_file_that_was_not_refused_is_a_message(root: Path) -> None:
+    shown = typed("accept", "--source", "kaggle_reimbursements", "--reason", "why not")
+    assert (shown.exit_code, "no deputies_dataset.csv waits for acceptance" in shown.output) == (1, True)

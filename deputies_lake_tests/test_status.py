@@ -14,6 +14,8 @@ from deputies_lake.checks.audit import AuditFailedError
 from deputies_lake.cli import main
 from deputies_lake.environments import ALERT_SLACK, DAGSTER_HOME, HOME, LANDING, load_settings
 from deputies_lake.quota_years import current_year
+from deputies_lake.raw import kaggle_reimbursements
+from deputies_lake.raw.archive import Refusal
 from deputies_lake.serving import readiness
 from deputies_lake.serving.readiness import BRASILIA
 from deputies_lake.status import Status, status_of
@@ -134,6 +136,61 @@ def test_a_year_that_was_refused_is_blocked_with_the_reason_and_the_command(hous
     ]
 
 
+def test_what_a_person_accepted_is_blocked_no_more_and_waits_to_be_published(house: House) -> None:
+    measured(house, datetime.now(BRASILIA))
+    refuse(house, 2022)
+    house.accept(2022)
+    found = status_of(house.lake, load_settings("local"), None, datetime.now(UTC))
+    publish = "dagster asset materialize -m deputies_lake.definitions --select '*' --partition 2022"
+    assert ([one.is_accepted for one in found.blocked], found.is_well) == ([True], True)
+    assert found.next_commands == [publish]
+    assert "accepted Ano-2022.csv.zip: it waits to be published" in typed().stdout.splitlines()
+    house.take_in(2022)
+    assert asked(house, at(9)).blocked == []
+
+
+def test_a_file_that_can_not_be_read_is_told_with_its_remedy_and_not_to_be_accepted(house: House) -> None:
+    measured(house, datetime.now(BRASILIA))
+    (house.landing / "Ano-2022.csv.zip").write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(AuditFailedError):
+        house.take_in(2022)
+    result = typed()
+    assert (result.exit_code, ": 1 file refused" in result.stdout) == (1, True)
+    assert "Ano-2022.csv.zip: this is a web page, not a zip archive" in result.stdout
+    assert "Try again later. Fetch it with `deputies-lake fetch --years 2022`." in result.stdout
+    assert "accept" not in result.stdout
+    assert "--partition 2022  # once the right file is in its place" in result.stdout
+
+
+def test_kaggles_file_that_was_refused_is_told_too(house: House) -> None:
+    refusal = Refusal(
+        file_name="deputies_dataset.csv",
+        sha256="0" * 64,
+        problem="7 of 10 lines can't be read",
+        remedy="Download it again.",
+        can_be_accepted=True,
+        at="2026-11-23T09:00:00+00:00",
+    )
+    house.archive.refuse(kaggle_reimbursements.CSV, refusal)
+    shown = typed().stdout
+    assert "blocked  all years since 2026-11-23 06:00: deputies_dataset.csv: 7 of 10 lines can't be read" in shown
+    assert 'deputies-lake accept --source kaggle_reimbursements --reason "..."' in shown
+
+
+def test_lines_that_were_rejected_are_told_of_the_files_that_readers_have(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=200) + csv_of(2022, fuel=1, net="1,5").partition(b"\n")[2])
+    house.take_in(2022)
+    assert "rejected Ano-2022.csv.zip: 1 of 201 lines can't be read" in typed().stdout.splitlines()
+
+
+def test_files_that_nobody_takes_are_told(house: House) -> None:
+    (house.landing / "Ano2020.csv.zip").write_bytes(b"?")
+    measured(house, datetime.now(BRASILIA))
+    result = typed()
+    assert "unused   Ano2020.csv.zip: rename it to Ano-2020.csv.zip" in result.stdout.splitlines()
+    assert result.exit_code == 0
+
+
 def test_a_blocked_years_file_is_still_the_one_readers_have(house: House) -> None:
     before = asked(house, at(9)).files
     refuse(house, 2022)
@@ -201,7 +258,7 @@ def test_a_blocked_lake_ends_with_1_although_nothing_is_late(house: House) -> No
     refuse(house, 2022)
     result = typed()
     assert result.exit_code == 1
-    assert ": 1 year blocked" in result.stdout.splitlines()[0]
+    assert ": 1 file blocked" in result.stdout.splitlines()[0]
     assert "blocked  2022 since " in result.stdout
 
 

@@ -23,7 +23,7 @@ from deputies_lake.checks.predicates import KNOWN
 from deputies_lake.environments import Environment, Settings
 from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS, years_of_run
 from deputies_lake.raw.assets import FILES_WERE_FETCHED
-from deputies_lake.raw.intake import NOTHING_VANISHED
+from deputies_lake.raw.intake import FILES_ARE_READABLE, NOTHING_VANISHED
 from deputies_lake.serving import readiness
 from deputies_lake.serving.assets import TODAYS_FIGURES
 
@@ -57,8 +57,14 @@ class _Watched:
 
 
 _WATCHED: Final[Mapping[str, _Watched]] = {
+    FILES_ARE_READABLE: _Watched(
+        title="a new file of the House could not be read, readers keep what they had",
+        command="deputies-lake history --year {year}{env}  # once the right file is in its place: dagster asset "
+        "materialize -m deputies_lake.definitions --select '*' --partition {year}",
+        warns=True,
+    ),
     NOTHING_VANISHED: _Watched(
-        title="a new file of the House was not published, readers keep the version before",
+        title="a new file of the House was not published, readers keep what they had",
         command="deputies-lake history --year {year}{env}  # if it is right: deputies-lake accept --year {year}{env} "
         '--reason "..."',
         # Below its threshold a loss is a remark, not an alert.

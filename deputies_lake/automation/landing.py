@@ -24,6 +24,7 @@ from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import kaggle_refunds
 from deputies_lake.raw.archive import LandedFile, LandingZone
 from deputies_lake.raw.assets import AS_IT_LIES, MARK
+from deputies_lake.raw.unused_files import UnusedFile, unused_files
 from deputies_lake.resources.files import FilesResource
 
 # Dagster's daemon asks every five seconds which sensors are due: this one is each second time, every ten seconds. With
@@ -34,9 +35,6 @@ QUIET_SECONDS: Final = 10
 """A file that was not touched for so long is complete; a younger one is if two looks found it alike."""
 
 _MOST_UNKNOWN: Final = 100
-
-# What editors, browsers and copying programs call a file that they have not finished.
-_UNFINISHED: Final = (".part", ".partial", ".crdownload", ".tmp", ".temp", ".unfinished", ".filepart", "~")
 
 # What arrives now goes before what was queued for years long past.
 _FIRST: Final = {"dagster/priority": "1"}
@@ -54,10 +52,11 @@ class _Place:
 
 @dataclass(kw_only=True)
 class Memory:
-    """What was found so far, as marks of 12 digits: one or two of each source's file, of `unknown` names a hundred.
+    """What was found so far, as marks of 12 digits: of each source's files, and of a hundred that no source takes.
 
     `handled` are files of which a run was asked for, or that needed none; `growing` those that a look found for the
-    first time. As the sensor's cursor it takes less than 4,000 characters however many files there are.
+    first time, `unknown` those of no source. As the sensor's cursor it takes less than 4,000 characters however many
+    files there are.
     """
 
     handled: dict[str, str] = field(default_factory=dict)
@@ -106,7 +105,7 @@ def look(
     places, files = _places(), zone.files()
     known = _preferred(files, places)
     found = Look(memory=Memory(handled=_still_there(memory.handled, known)))
-    _tell_unknown(found, memory, [file.name for file in files if not (file.name in places or _is_unfinished(file))])
+    _tell_unused(found, memory, unused_files(files))
 
     ready: dict[str, list[LandedFile]] = {}
     for name, file in known.items():
@@ -148,17 +147,14 @@ def _handle(found: Look, file: LandedFile) -> None:
     found.memory.handled[file.name] = found.memory.growing.pop(file.name)
 
 
-def _tell_unknown(found: Look, memory: Memory, names: Sequence[str]) -> None:
-    """Each name once, the first hundred of them."""
-    marks = {hashlib.sha256(name.encode()).hexdigest()[:12]: name for name in names}
+def _tell_unused(found: Look, memory: Memory, unused: Sequence[UnusedFile]) -> None:
+    """Each once, the first hundred of them."""
+    marks = {hashlib.sha256(file.name.encode()).hexdigest()[:12]: file for file in unused}
     standing = [mark for mark in memory.unknown if mark in marks]
     new = [mark for mark in marks if mark not in standing][: _MOST_UNKNOWN - len(standing)]
     found.memory.unknown = [*standing, *new]
     if new:
-        found.warnings.append(
-            f"no source has files of such names, they are left alone: {', '.join(marks[mark] for mark in new)}. "
-            f"Known are {', '.join(name for source in SOURCES for name in source.csv.file_names)}"
-        )
+        found.warnings.append(f"files that are left alone: {'; '.join(str(marks[mark]) for mark in new)}")
 
 
 def _places() -> Mapping[str, _Place]:
@@ -188,10 +184,6 @@ def _preferred(files: Sequence[LandedFile], places: Mapping[str, _Place]) -> Map
 def _still_there(handled: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
     """A file that was deleted is forgotten: when it comes back it is new."""
     return {name: mark for name, mark in handled.items() if name in known}
-
-
-def _is_unfinished(file: LandedFile) -> bool:
-    return file.name.startswith(".") or file.name.lower().endswith(_UNFINISHED)
 
 
 def _is_quiet(file: LandedFile) -> bool:

@@ -20,10 +20,11 @@ import pyarrow.fs as pafs
 from deputies_lake.checks.audit import Sums
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.published_csv import BLOCK_BYTES, PublishedCsv, RawFileError
-from deputies_lake.raw.rejections import Rejections
+from deputies_lake.raw.rejections import LargestAmount, Rejections, doubts
 
 _MANIFEST: Final = "manifest.json"
 _ACCEPTANCE: Final = "acceptance.json"
+_REFUSAL: Final = "last_refusal.json"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class Manifest:
     rejected_rows: int | None = None
     rejected_amount: str | None = None
     first_rejected_lines: list[int] = field(default_factory=list)
+    largest_amount: str | None = None
+    largest_amount_line: int = 0
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the version is not believed, whatever stood before it."""
+        largest = LargestAmount(amount=Decimal(self.largest_amount or 0), line=self.largest_amount_line)
+        return doubts(self.rejections, largest, rows=self.rows, amount=self.sums().amount)
 
     @property
     def rejections(self) -> Rejections:
@@ -82,14 +91,32 @@ class Manifest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acceptance:
-    """A person's word that a version of a year's file is right although much of the one before is missing in it."""
+class Refusal:
+    """Why the file of a source that has only one was not published, `at` which moment; where it `can_be_accepted`, a
+    person may say that it is right."""
 
-    year: int
+    file_name: str
+    sha256: str
+    problem: str
+    remedy: str
+    can_be_accepted: bool
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """A person's word that a version of a file is right although there is reason to doubt it. `year` is None of a file
+    that has all years."""
+
+    year: int | None
     sha256: str
     reason: str
     by: str
     at: str
+
+
+class FileChangedError(RawFileError):
+    """A file's bytes are no longer those that it had when it was found: it is still being written."""
 
 
 class LandingZone:
@@ -159,7 +186,7 @@ class Archive:
     ) -> Iterator["io.BufferedReader[_Tee]"]:
         """The landed file for reading; what is read is archived on the way.
 
-        Raises `RawFileError` at the end if the bytes are no longer those of `sha256`.
+        Raises `FileChangedError` at the end if the bytes are no longer those of `sha256`.
         """
         folder = self._folder(source, sha256)
         make_folder(self.filesystem, folder)
@@ -174,7 +201,7 @@ class Archive:
                 pass
         if digest.hexdigest() != sha256:
             problem = "the file changed while it was being read"
-            raise RawFileError(landed.path, problem, "Wait until it is complete, then run again.")
+            raise FileChangedError(landed.path, problem, "Wait until it is complete, then run again.")
 
     def _new_copy(
         self, source: PublishedCsv, sha256: str, landed: LandedFile
@@ -197,6 +224,7 @@ class Archive:
         unreadable: int,
         totals: ControlTotals,
         rejections: Rejections,
+        largest: LargestAmount,
     ) -> Manifest:
         """Record what was learned; from now on the version is complete.
 
@@ -220,6 +248,8 @@ class Archive:
             rejected_rows=rejections.rows,
             rejected_amount=f"{rejections.amount:.2f}",
             first_rejected_lines=rejections.first_lines,
+            largest_amount=f"{largest.amount:.2f}",
+            largest_amount_line=largest.line,
         )
         self._write(f"{self._folder(source, sha256)}/{_MANIFEST}", asdict(manifest))
         return manifest
@@ -235,6 +265,15 @@ class Archive:
     def acceptance(self, source: PublishedCsv, sha256: str) -> Acceptance | None:
         content = self._read(self._acceptance(source, sha256))
         return Acceptance(**content) if content else None
+
+    def refuse(self, source: PublishedCsv, refusal: Refusal | None) -> None:
+        """Remember why the source's only file was refused; None where the last one was not."""
+        make_folder(self.filesystem, f"{self._root}/{source.source_code}")
+        self._write(f"{self._root}/{source.source_code}/{_REFUSAL}", asdict(refusal) if refusal else {})
+
+    def refusal(self, source: PublishedCsv) -> Refusal | None:
+        content = self._read(f"{self._root}/{source.source_code}/{_REFUSAL}")
+        return Refusal(**content) if content else None
 
     def _acceptance(self, source: PublishedCsv, sha256: str) -> str:
         return f"{self._folder(source, sha256)}/{_ACCEPTANCE}"

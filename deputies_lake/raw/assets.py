@@ -15,7 +15,10 @@ from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import LandedFile, LandingZone, Manifest
 from deputies_lake.raw.fetching import fetch_years
-from deputies_lake.raw.published_csv import PublishedCsv
+from deputies_lake.raw.file_dates import made_at
+from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
+from deputies_lake.raw.single_file import SingleFile
+from deputies_lake.raw.unused_files import UnusedFile, unused_files
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake, LakeResource, Published
 from deputies_lake.resources.spark import SparkResource
@@ -30,14 +33,23 @@ By it whoever may list the landing zone, but not read in it, knows which version
 """
 
 FILES_WERE_FETCHED: Final = "files_were_fetched"
+FILES_ARE_USED: Final = "files_are_used"
 _KINDS: Final = frozenset({"csv", "iceberg"})
+
+
+def _lines_are_readable(contract: Table) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=intake.LINES_ARE_READABLE,
+        asset=key_of(contract),
+        description="Every line of the published files can be split into its fields, and its amounts can be read.",
+    )
 
 
 def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=contract.name,
         specs=[spec_of(contract, kinds=_KINDS)],
-        check_specs=check_specs_of(contract),
+        check_specs=[*check_specs_of(contract), _lines_are_readable(contract)],
         **STEP,
     )
     def ingest(
@@ -78,10 +90,23 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
             description="Each selected year's file could be asked for at the House, where files are fetched.",
         ),
         dg.AssetCheckSpec(
+            name=FILES_ARE_USED,
+            asset=key_of(chamber_expenses.TABLE),
+            description="Every file of the landing zone is taken by a source. One that is not is named, with what to "
+            "do.",
+        ),
+        dg.AssetCheckSpec(
+            name=intake.FILES_ARE_READABLE,
+            asset=key_of(chamber_expenses.TABLE),
+            description="Each selected year's file can be read. One that can't is not published.",
+        ),
+        dg.AssetCheckSpec(
             name=intake.NOTHING_VANISHED,
             asset=key_of(chamber_expenses.TABLE),
-            description="No year's new file lacks much of what the published one has. One that does is not published.",
+            description="No year's new file lacks much of what the published one has, or of its own lines. One that "
+            "does is not published.",
         ),
+        _lines_are_readable(chamber_expenses.TABLE),
     ],
     can_subset=True,
     **STEP,
@@ -111,8 +136,17 @@ def take_in_chamber_expenses(
         zone = files.landing_zone()
         for year in years:
             _observe(context, chamber_expenses.TABLE, zone.find(chamber_expenses.CSV.of_year(year)), year)
-        taken = house.take_in(years, run_id=context.run.run_id, report=context.log.info, findings=[fetched])
-        outcomes.update({"new": taken.new, "refused": taken.refused, "no file": taken.absent})
+        unused = unused_files(zone.files(), lambda file: made_at(zone, file, chamber_expenses.CSV, zone.sha256(file)))
+        for file in unused:
+            context.log.warning(f"left alone: {file}")
+        findings = [fetched, _none_is_left(unused)]
+        taken = house.take_in(years, run_id=context.run.run_id, report=context.log.info, findings=findings)
+        outcomes.update({"new": taken.new, "refused": [*taken.refused], "no file": taken.absent})
+        for year, faults in taken.refused.items():
+            # Dagster shows all partitions of a run alike: what this one did not get stands beside its rows.
+            context.add_asset_metadata(
+                {"not published": faults}, asset_key=key_of(chamber_expenses.TABLE), partition_key=str(year)
+            )
         return taken.published
 
     def metadata(published: Published) -> Mapping[str, Any]:
@@ -143,27 +177,10 @@ def _write(
     _observe(context, contract, landed)
     if landed is None:
         if not optional and not _house_is_there(files, zone):
-            zone.require(source)
+            _require(source, zone)
         context.log.warning(f"{source.file_names[0]} is not in {zone.location}; it is optional. {source.obtain}")
-        if lake.exists(contract):
-            return [lake.verify(contract)]
-        return lake.publish([lake.nothing(contract)], context.run.run_id)
-    sha256 = zone.sha256(landed)
-    if lake.exists(contract) and lake.data_version(contract) == sha256 and not lake.lacks_columns(contract):
-        context.log.info(f"{landed.path} has the bytes that are published already; nothing to do")
-        return [lake.verify(contract)]
-    _, staged = ingestion.stage_file(
-        lake,
-        zone,
-        files.open_archive(),
-        source,
-        contract,
-        landed,
-        sha256=sha256,
-        run_id=context.run.run_id,
-        report=context.log.info,
-    )
-    return lake.publish([staged], context.run.run_id)
+    file = SingleFile(lake=lake, zone=zone, archive=files.open_archive(), source=source, contract=contract)
+    return [file.take_in(landed, run_id=context.run.run_id, report=context.log.info)]
 
 
 def _observe(
@@ -193,6 +210,22 @@ def _fetch(files: FilesResource, years: Sequence[int], context: dg.AssetExecutio
         raise dg.Failure(description=next(iter(errors.values())), metadata=errors, allow_retries=False)
     summary = f"{', '.join(errors)} could not be fetched" if errors else f"{len(years)} years asked for"
     return Finding(check=FILES_WERE_FETCHED, passed=not errors, blocking=True, summary=summary, figures=errors)
+
+
+def _none_is_left(unused: Sequence[UnusedFile]) -> Finding:
+    listed = "; ".join(map(str, unused))
+    summary = f"left alone: {listed}" if unused else "every file of the landing zone is taken"
+    figures = {file.name: file.why for file in unused}
+    return Finding(check=FILES_ARE_USED, passed=not unused, blocking=False, summary=summary, figures=figures)
+
+
+def _require(source: PublishedCsv, zone: LandingZone) -> None:
+    """Raises `RawFileError` for the source's file that is missing; for those that were meant to be there, if any."""
+    meant = [file for file in unused_files(zone.files()) if file.is_meant]
+    if meant:
+        problem = f"the landing zone has no file that can be taken: {'; '.join(map(str, meant))}"
+        raise RawFileError(zone.location, problem, "Then run again.")
+    zone.require(source)
 
 
 def _house_is_there(files: FilesResource, zone: LandingZone) -> bool:

@@ -29,6 +29,10 @@ class ControlTotals:
             for place, name in enumerate(names):
                 so_far[place] += row[f"{name}_sum"] or 0
 
+    def sizes(self) -> list[Decimal]:
+        """How much each amount of the whole file comes to, sums below 0 counted as if they were above."""
+        return [sum(map(abs, amounts), Decimal(0)) for amounts in zip(*self.amounts.values(), strict=True)]
+
     def sums(self) -> Sums:
         return Sums.of(
             ((*group, count, *self.amounts[group]) for group, count in self.rows.items()),

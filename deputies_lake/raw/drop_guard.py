@@ -2,7 +2,8 @@
 
 The House publishes each year anew every night, and one night in August 2026 published twelve years of well-formed
 files that lacked a quarter of their rows. Receipts are added and restated, hardly ever withdrawn: a file that lost
-more than these thresholds is not believed until a person says so (`deputies-lake accept`).
+more than these thresholds is not believed until a person says so (`deputies-lake accept`). It is compared with the
+largest version of the last weeks, too: what loses a little less each night would never be noticed by the day.
 
 Pure comparison of control totals. What is done about the verdict is in `intake.py`.
 """
@@ -58,8 +59,32 @@ class Comparison:
         return f"{self.year}: {now} ({before})"
 
 
-def compare(year: int, before: Sums, after: Sums) -> Comparison:
-    """`before` and `after` by (year, category)."""
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A version that stood once: what to call it, and its sums by (year, category)."""
+
+    name: str
+    sums: Sums
+
+
+def compare(year: int, before: Sums, after: Sums, largest: Earlier | None = None) -> Comparison:
+    """`before` and `after` by (year, category). `largest` is told of only where nothing is wrong with `before`."""
+    faults, remarks = _losses(year, before, after)
+    if largest and not faults:
+        faults = [f"{fault}; compared with {largest.name}" for fault in _losses(year, largest.sums, after)[0]]
+    return Comparison(
+        year=year,
+        rows_before=before.row_count,
+        rows_after=after.row_count,
+        net_before=before.amount,
+        net_after=after.amount,
+        faults=tuple(faults),
+        remarks=tuple(remarks),
+    )
+
+
+def _losses(year: int, before: Sums, after: Sums) -> tuple[list[str], list[str]]:
+    """Faults and remarks."""
     thresholds = CURRENT_YEAR if year >= current_year() else CLOSED_YEAR
     faults: list[str] = []
     remarks: list[str] = []
@@ -83,15 +108,7 @@ def compare(year: int, before: Sums, after: Sums) -> Comparison:
             faults.append(f"category {redacted_text(category)!r} fell from {rows:,} to {left:,} rows")
         else:
             remarks.append(f"category {redacted_text(category)!r} seems to be called {redacted_text(new_name)!r} now")
-    return Comparison(
-        year=year,
-        rows_before=before.row_count,
-        rows_after=after.row_count,
-        net_before=before.amount,
-        net_after=after.amount,
-        faults=tuple(faults),
-        remarks=tuple(remarks),
-    )
+    return faults, remarks
 
 
 def _lost(before: Decimal | int, after: Decimal | int) -> Decimal:

@@ -10,13 +10,12 @@ there but this module; all of it may be deleted whenever nothing is fetched.
 
 import fcntl
 import hashlib
-import json
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -30,7 +29,7 @@ import pyarrow.fs as pafs
 
 from deputies_lake.environments import CHAMBER_URL
 from deputies_lake.quota_years import TIMEZONE
-from deputies_lake.raw import chamber_expenses, zipped
+from deputies_lake.raw import chamber_expenses, labels, zipped
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.raw.download import Download, DownloadError, Limits, Partial, Report, Version
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
@@ -41,7 +40,6 @@ AT_ONCE: Final = 3
 Progress = Callable[[int, int, int | None], None]
 """Told the year, the bytes that came so far, and how many there are in all, None where the server doesn't say."""
 
-_FOLDER: Final = ".fetching"
 _LOCK_POLL_SECONDS: Final = 0.1
 
 
@@ -177,7 +175,6 @@ class _Place:
     def __init__(self, zone: LandingZone, source: PublishedCsv) -> None:
         self.source, self.name = source, str(source.zip_name)
         self._zone = zone
-        self._label = zone.path(f"{_FOLDER}/{self.name}.json")
 
     def sha256(self) -> str | None:
         """Of the file that stands there, or of its CSV file, which is never the same."""
@@ -186,20 +183,12 @@ class _Place:
 
     def version(self, sha256: str | None, url: str) -> Version | None:
         """Which version of `url` the file of this sha256 is. None for one that was put there by hand."""
-        if self._zone.filesystem.get_file_info(self._label).type != pafs.FileType.File:
-            return None
-        with self._zone.filesystem.open_input_stream(self._label, compression=None) as stream:
-            content = stream.read()
-        try:
-            label = json.loads(content)
-            version, of = Version(**label["version"]), label["sha256"]
-        except (ValueError, TypeError, KeyError):
-            return None
-        return version if (of, version.url) == (sha256, url) else None
+        label = labels.read(self._zone, self.name)
+        is_it = label and (label.sha256, label.version.url) == (sha256, url)
+        return label.version if label and is_it else None
 
     def label(self, version: Version, sha256: str) -> None:
-        """Kept with the sha256, for a person may put another file there."""
-        self._write(self._label, json.dumps({"sha256": sha256, "version": asdict(version)}).encode())
+        labels.write(self._zone, self.name, labels.Label(sha256=sha256, version=version))
 
     def land(self, path: Path) -> None:
         """Put a file there so that no reader ever sees a part of it."""
@@ -207,12 +196,11 @@ class _Place:
         if isinstance(self._zone.filesystem, pafs.LocalFileSystem):
             self._zone.filesystem.move(str(path), target)
             return
-        with pa.memory_map(str(path)) as file:
-            self._write(target, file.read_buffer())
-
-    def _write(self, path: str, content: bytes | pa.Buffer) -> None:
-        with self._zone.filesystem.open_output_stream(path, compression=None) as stream:
-            stream.write(content)
+        with (
+            pa.memory_map(str(path)) as file,
+            self._zone.filesystem.open_output_stream(target, compression=None) as stream,
+        ):
+            stream.write(file.read_buffer())
 
 
 @contextmanager
@@ -220,7 +208,7 @@ def _folder(zone: LandingZone) -> Iterator[Path]:
     """Where downloads are until they are whole: in the landing zone if that is on this machine, so that they need
     only be renamed to land, and so that a later call goes on with what a killed one left. Else a temporary one."""
     if isinstance(zone.filesystem, pafs.LocalFileSystem):
-        folder = Path(zone.path(_FOLDER))
+        folder = Path(zone.path(labels.FOLDER))
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
     else:

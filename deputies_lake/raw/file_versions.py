@@ -1,17 +1,19 @@
 """raw.file_versions: every version of the House's yearly files that the lake was offered, and what became of it.
 
-A version that was refused, or came back after another, has a row for each time. What may be published is decided in
-`drop_guard.py`, the order of things is in `intake.py`; here are the table and its rows.
+A version that came back after another has a row for each time; one that was not published and has not changed since
+has one. What may be published is decided in `drop_guard.py` and `rejections.py`, the order of things is in `intake.py`;
+here are the table and its rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any, Final
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table
-from deputies_lake.raw.archive import Acceptance, Manifest
-from deputies_lake.raw.drop_guard import Comparison
+from deputies_lake.raw.archive import Acceptance, LandedFile, Manifest
+from deputies_lake.raw.published_csv import RawFileError
 
 PUBLISHED: Final = "published"
 ACCEPTED: Final = "accepted"
@@ -126,45 +128,97 @@ def is_believed(row: Mapping[str, Any]) -> bool:
     return row["decision"] in {PUBLISHED, ACCEPTED}
 
 
+def standing_since(rows: Sequence[Mapping[str, Any]], moment: datetime) -> list[Mapping[str, Any]]:
+    """Of a year's rows, in their order, those whose versions stood at some time since `moment` (UTC, without a zone).
+
+    What a person accepted is what is right from then on: what stood before it is left out.
+    """
+    believed = [row for row in rows if is_believed(row)]
+    accepted = [number for number, row in enumerate(believed) if row["decision"] == ACCEPTED]
+    believed = believed[accepted[-1] if accepted else 0 :]
+    ends = [row["decided_at"] for row in believed[1:]]
+    return [row for row, end in zip_longest(believed, ends) if end is None or end > moment]
+
+
 def row(
     manifest: Manifest,
     year: int,
     *,
     before: str | None = None,
-    comparison: Comparison | None = None,
+    faults: Sequence[str] = (),
+    remarks: Sequence[str] = (),
     acceptance: Acceptance | None = None,
 ) -> Mapping[str, Any]:
     """What was just decided about a version, as this table has it. `before` is the sha256 of the one that stood."""
     sums = manifest.sums()
     net, document, deduction, returned = (
-        sum(amounts) for amounts in zip(*(sums.amounts_of(group) for group in sums.rows), strict=True)
+        sum((sums.amounts_of(group)[place] for group in sums.rows), Decimal(0)) for place in range(4)
     )
-    faults = comparison.faults if comparison else ()
-    decision = PUBLISHED if not faults else ACCEPTED if acceptance else BLOCKED
+    return _row(
+        year,
+        before=before,
+        faults=faults,
+        acceptance=acceptance,
+        source_code=manifest.source_code,
+        decision=ACCEPTED if acceptance else BLOCKED if faults else PUBLISHED,
+        sha256=manifest.sha256,
+        file_name=manifest.file_name,
+        file_bytes=manifest.size,
+        modified_at=_moment(manifest.modified),
+        archived_at=_moment(manifest.archived),
+        header=";".join(manifest.header),
+        rows=manifest.rows,
+        unreadable_rows=manifest.unreadable,
+        rejected_rows=manifest.rejected_rows,
+        rejected_amount=None if manifest.rejected_amount is None else Decimal(manifest.rejected_amount),
+        net_amount=net,
+        document_amount=document,
+        deduction_amount=deduction,
+        returned_amount=returned,
+        remarks="; ".join(remarks) or None,
+    )
+
+
+def row_without_figures(
+    source_code: str, landed: LandedFile, sha256: str, year: int, *, before: str | None, error: RawFileError
+) -> Mapping[str, Any]:
+    """What was just decided about a version that could not be read to its end."""
+    nothing = Decimal(0)
+    return _row(
+        year,
+        before=before,
+        faults=[f"{landed.name}: {error.problem}. {error.remedy}"],
+        source_code=source_code,
+        decision=BLOCKED if error.can_be_accepted else REFUSED,
+        sha256=sha256,
+        file_name=landed.name,
+        file_bytes=landed.size,
+        modified_at=_moment(landed.modified),
+        archived_at=None,
+        header="",
+        rows=0,
+        unreadable_rows=0,
+        rejected_rows=None,
+        rejected_amount=None,
+        net_amount=nothing,
+        document_amount=nothing,
+        deduction_amount=nothing,
+        returned_amount=nothing,
+        remarks=None,
+    )
+
+
+def _row(
+    year: int, *, before: str | None, faults: Sequence[str], acceptance: Acceptance | None = None, **known: Any
+) -> Mapping[str, Any]:
     return {
         YEAR: year,
-        "source_code": manifest.source_code,
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
-        "decision": decision,
-        "sha256": manifest.sha256,
-        "file_name": manifest.file_name,
-        "file_bytes": manifest.size,
-        "modified_at": _moment(manifest.modified),
-        "archived_at": _moment(manifest.archived),
-        "header": ";".join(manifest.header),
-        "rows": manifest.rows,
-        "unreadable_rows": manifest.unreadable,
-        "rejected_rows": manifest.rejected_rows,
-        "rejected_amount": None if manifest.rejected_amount is None else Decimal(manifest.rejected_amount),
-        "net_amount": net,
-        "document_amount": document,
-        "deduction_amount": deduction,
-        "returned_amount": returned,
         "compared_with": before,
         "faults": "; ".join(faults) or None,
-        "remarks": "; ".join(comparison.remarks) or None if comparison else None,
         "accepted_by": acceptance.by if acceptance else None,
         "accepted_because": acceptance.reason if acceptance else None,
+        **known,
     }
 
 

@@ -6,10 +6,15 @@ need. PyArrow does this on the driver: parsing takes it a tenth of what it takes
 counts equal ones, for which Spark would have to bring all lines into order again.
 """
 
+import csv
 import io
+import traceback
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,16 +23,32 @@ import pyarrow.parquet as pq
 from pyiceberg.table import Table as IcebergTable
 
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.quota_years import current_year
 from deputies_lake.raw import zipped
 from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest, make_folder
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.equal_lines import EqualLines
+from deputies_lake.raw.file_dates import made_at
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks, readable_amounts
-from deputies_lake.raw.rejections import Rejections
+from deputies_lake.raw.rejections import LargestAmount, Rejections
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, Staged
 
 _ROWS_BETWEEN_REPORTS: Final = 1_000_000
+
+_TOO_MUCH: Final = 10**12
+"""No sum of BRL reaches it: money is stored with twelve digits before the point."""
+
+_DONE_BY_CONTENT: Final = (
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    csv.Error,
+    zlib.error,
+    pa.ArrowException,
+)
+"""What a reader raises that did not expect what it read. What a disk or a network did is none of these."""
 
 Report = Callable[[str], None]
 
@@ -78,37 +99,46 @@ def stage_file(
 ) -> tuple[Manifest, Staged]:
     """Archive `landed` and stage its lines as the rows of `contract`.
 
-    Raises `RawFileError` for a file that is not `source`; nothing is staged then.
+    A file of the current year may have no rows yet. Raises `RawFileError` for a file that is not `source`, and for one
+    that can't be read whatever the cause; nothing is staged then. One that a person has accepted is read as it is.
     """
     table = lake.table(contract)
     prefix = iceberg.new_prefix(table, run_id)
-    totals, rejections = ControlTotals(), Rejections()
+    totals, rejections, largest = ControlTotals(), Rejections(), LargestAmount()
+    accepted = archive.acceptance(source, sha256) is not None
     amounts = (source.amount_column, *source.other_amount_columns)
     rows = unreadable = of_year = 0
     lines = EqualLines(source.columns)
-    with _text(archive, zone, landed, source, sha256) as stream, _Writers(table, prefix, lines) as writers:
-        blocks = read_blocks(stream, landed.path, source)
-        for block in blocks.tables:
+    with (
+        _blamed_on(landed),
+        _text(archive, zone, landed, source, sha256) as stream,
+        _Writers(table, prefix, lines) as writers,
+    ):
+        blocks = read_blocks(stream, landed.path, source, accepted=accepted)
+        for block in _or_none_yet(blocks.tables, source):
             readable = [readable_amounts(block[column]) for column in amounts]
             totals.add(block[YEAR], block[source.category_column], *readable)
             rejections.add(block, source, readable)
+            largest.add(block, readable)
             writers.write(block)
             of_year += _rows_of_its_year(block, source)
             unreadable += block.num_rows - block["unreadable_reason"].null_count
             if rows // _ROWS_BETWEEN_REPORTS != (rows := rows + block.num_rows) // _ROWS_BETWEEN_REPORTS:
                 report(f"{landed.name}: {rows:,} lines read")
+    _require_storable(totals, largest, landed)
     if 2 * of_year < rows - unreadable:
         problem = f"most of its rows are of another year than {source.only_year}"
         raise RawFileError(landed.path, problem, f"Put the file of {source.only_year} in its place. {source.obtain}")
     manifest = archive.complete(
         source,
-        landed,
+        replace(landed, modified=made_at(zone, landed, source, sha256)),
         sha256,
         header=blocks.header,
         rows=rows,
         unreadable=unreadable,
         totals=totals,
         rejections=rejections,
+        largest=largest,
     )
     staged = Staged(
         contract=contract,
@@ -118,6 +148,40 @@ def stage_file(
         data_version=sha256,
     )
     return manifest, staged
+
+
+@contextmanager
+def _blamed_on(landed: LandedFile) -> Iterator[None]:
+    """What a file's content did to its reader is told as that file's fault: other files are read, this one not again.
+
+    Without the words of the error, which may be the file's own and hold personal data.
+    """
+    try:
+        yield
+    except _DONE_BY_CONTENT as error:
+        if isinstance(error, OSError):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        problem = f"its content can't be read ({type(error).__name__} in {Path(place.filename).name}:{place.lineno})"
+        remedy = "Report it as a fault of deputies_lake, with the file if it may be shown."
+        raise RawFileError(landed.path, problem, remedy) from error
+
+
+def _or_none_yet(tables: Iterator[pa.Table], source: PublishedCsv) -> Iterator[pa.Table]:
+    """The tables; nothing where a file has none and its year may have just begun."""
+    try:
+        yield from tables
+    except RawFileError as error:
+        if not error.is_empty or source.only_year != current_year():
+            raise
+
+
+def _require_storable(totals: ControlTotals, largest: LargestAmount, landed: LandedFile) -> None:
+    if max(totals.sizes(), default=0) >= _TOO_MUCH:
+        problem = (
+            f"its amounts add up to more than BRL {_TOO_MUCH:,}: line {largest.line:,} alone has {largest.amount:,.2f}"
+        )
+        raise RawFileError(landed.path, problem, "Look whether another column stands in the place of the amounts.")
 
 
 def _rows_of_its_year(block: pa.Table, source: PublishedCsv) -> int:

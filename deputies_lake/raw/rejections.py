@@ -1,8 +1,9 @@
-"""Lines of a published file that can't become receipts, counted while it is read: is the rest of the file believed?
+"""Lines of a published file that are no receipts, noted while it is read: is the rest of the file believed?
 
-What raw can see of a line: it can't be split into its fields, or an amount in it is none. Such lines are rejected by
-staging, with their reason; here is how many there are, and from when on the whole file is doubted. No real file of the
-House has had one since 2008, so a share of them says that the file is of another layout, or was damaged on its way.
+What raw can see of a line: it can't be split into its fields, an amount in it is none, or is larger than any receipt's.
+The first two are rejected by staging, with their reason; here is how many there are, and from when on the whole file is
+doubted. No real file of the House that we know has such a line, so a share of them says that the file is of another
+layout, or was damaged on its way.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ MOST: Final = Decimal("0.005")
 
 ALWAYS_BELIEVED: Final = 5
 """So few lines are no share of a small file: they are told, and the file is published unless they are most of it."""
+
+LARGEST_RECEIPT: Final = Decimal(10_000_000)
+"""In BRL, up or down: some hundred times the largest that is known."""
 
 _FIRST_LINES: Final = 5
 
@@ -49,6 +53,33 @@ class Rejections:
             self.first_lines += lines.to_pylist()
 
 
+@dataclass(kw_only=True)
+class LargestAmount:
+    """The amount of a file that is farthest from 0, in BRL, and its line; 0 and 0 where there is none."""
+
+    amount: Decimal = Decimal(0)
+    line: int = 0
+
+    def add(self, block: pa.Table, amounts: Sequence[pa.ChunkedArray]) -> None:
+        """Look at a block's readable amounts, null elsewhere."""
+        for column in amounts:
+            ends = pc.min_max(column).as_py()
+            for amount in (ends["min"], ends["max"]):
+                if amount is not None and abs(amount) > abs(self.amount):
+                    self.amount = amount
+                    self.line = block["source_line"][pc.index(column, pa.scalar(amount, column.type)).as_py()].as_py()
+
+
+def doubts(rejected: Rejections, largest: LargestAmount, *, rows: int, amount: Decimal) -> list[str]:
+    """Why a file is not believed, in sentences; none where it is. `rows` and `amount` are the whole file's."""
+    found = []
+    if _are_many(rejected, rows, amount):
+        found.append(f"{told(rejected, rows=rows)}; at most {MOST:.1%} may be so")
+    if abs(largest.amount) > LARGEST_RECEIPT:
+        found.append(f"line {largest.line:,} has an amount of BRL {largest.amount:,.2f}, which no receipt has")
+    return found
+
+
 def told(rejected: Rejections, *, rows: int) -> str:
     """In one sentence, without a full stop; empty where there are none."""
     if not rejected.rows:
@@ -59,8 +90,7 @@ def told(rejected: Rejections, *, rows: int) -> str:
     return f"{rejected.rows:,} of {rows:,} lines can't be read{amount}{where}"
 
 
-def is_doubted(rejected: Rejections, *, rows: int, amount: Decimal) -> bool:
-    """Whether so much is rejected that the file is not believed. `rows` and `amount` are the whole file's."""
+def _are_many(rejected: Rejections, rows: int, amount: Decimal) -> bool:
     if 2 * rejected.rows > rows:
         return True
     if rows * MOST <= ALWAYS_BELIEVED:

@@ -21,7 +21,7 @@ from deputies_lake.partitions import range_tags, reimbursement_years
 from deputies_lake.serving.assets import TODAYS_FIGURES
 
 KEY = dg.AssetKey(["raw", "chamber_expenses"])
-CHECKS = ("nothing_vanished", "files_were_fetched", "categories_are_known")
+CHECKS = ("nothing_vanished", "files_are_readable", "files_were_fetched", "categories_are_known")
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 found: dict[str, Any] = {}
@@ -86,12 +86,12 @@ def refused(*years: int) -> dict[str, Any]:
     return {
         "passed": False,
         "severity": ERROR,
-        "description": f"{names} not published, readers keep the version before",
+        "description": f"{names} not published, readers keep what they had",
         "metadata": {**{str(year): "rows fell by 25.00%" for year in years}, "2008": "rows fell by 0.60%"},
     }
 
 
-NOT_PUBLISHED = "a new file of the House was not published, readers keep the version before"
+NOT_PUBLISHED = "a new file of the House was not published, readers keep what they had"
 
 # Checks
 
@@ -109,6 +109,20 @@ def test_a_year_that_was_not_published_is_told_although_its_run_succeeded(watch:
     assert alert.details == ("2021: rows fell by 25.00%", "2022: rows fell by 25.00%")
     assert alert.command.startswith("deputies-lake history --year 2021 --env prod")
     assert datetime.now(UTC) - datetime.fromisoformat(alert.since) < timedelta(minutes=1)
+
+
+def test_acceptance_is_advised_where_it_can_help(watch: Watch) -> None:
+    watch.run(2021, 2021, nothing_vanished=refused(2021))
+    watch.run(2022, 2022, files_are_readable=refused(2022))
+    doubted, unreadable = watch.alerts()
+    assert (doubted.title, doubted.years) == (NOT_PUBLISHED, (2021,))
+    assert (unreadable.title, unreadable.years) == (
+        "a new file of the House could not be read, readers keep what they had",
+        (2022,),
+    )
+    assert "deputies-lake accept --year 2021" in doubted.command
+    assert "accept" not in unreadable.command
+    assert "--partition 2022" in unreadable.command
 
 
 def test_the_same_state_is_told_once_however_often_it_is_found(watch: Watch) -> None:

@@ -176,9 +176,12 @@ def test_temporary_names_and_folders_are_nobodys_business(zone: Zone) -> None:
 
 def test_of_a_years_two_files_the_one_counts_that_is_read(zone: Zone) -> None:
     zone.land("Ano-2019.csv.zip", "Ano-2019.csv")
-    assert len(zone.runs()) == 1
+    found = zone.look()
+    assert len(found.requests) == 1
+    assert ["Ano-2019.csv: Ano-2019.csv.zip is taken instead; " in warning for warning in found.warnings] == [True]
     zone.land("Ano-2019.csv", content=b"other")
-    assert zone.runs() == []
+    found = zone.look()
+    assert (found.requests, found.warnings) == ([], [])
 
 
 # Names nobody knows
@@ -187,7 +190,7 @@ def test_of_a_years_two_files_the_one_counts_that_is_read(zone: Zone) -> None:
 def test_unknown_names_are_told_of_once(zone: Zone) -> None:
     zone.land("Ano-2007.csv.zip", "notes.txt")
     (warning,) = zone.look().warnings
-    assert "left alone: Ano-2007.csv.zip, notes.txt. Known are Ano-{year}.csv.zip, " in warning
+    assert "left alone: Ano-2007.csv.zip: the House's files begin with 2008; notes.txt: no source has a file" in warning
     assert zone.look().warnings == []
 
 

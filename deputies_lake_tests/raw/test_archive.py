@@ -14,12 +14,12 @@ import pyarrow as pa
 import pytest
 
 from deputies_lake.raw import archive as archive_module
-from deputies_lake.raw.archive import Acceptance, Archive, LandedFile, LandingZone, Manifest
+from deputies_lake.raw.archive import Acceptance, Archive, LandedFile, LandingZone, Manifest, Refusal
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.kaggle_refunds import CSV as OTHER_SOURCE
 from deputies_lake.raw.kaggle_reimbursements import CSV as SOURCE
 from deputies_lake.raw.published_csv import RawFileError
-from deputies_lake.raw.rejections import Rejections
+from deputies_lake.raw.rejections import LargestAmount, Rejections
 
 PLAIN, PACKED = SOURCE.file_names
 CONTENT = b"bugged_date,receipt_date\n0,2013-03-27\n" * 100
@@ -76,9 +76,20 @@ def totals() -> ControlTotals:
 REJECTED = Rejections(rows=2, amount=Decimal("-1.50"), first_lines=[3, 4])
 
 
+LARGEST = LargestAmount(amount=Decimal(70), line=2)
+
+
 def complete(archive: Archive, landed: LandedFile, sha256: str) -> Manifest:
     return archive.complete(
-        SOURCE, landed, sha256, header=SOURCE.columns, rows=3, unreadable=1, totals=totals(), rejections=REJECTED
+        SOURCE,
+        landed,
+        sha256,
+        header=SOURCE.columns,
+        rows=3,
+        unreadable=1,
+        totals=totals(),
+        rejections=REJECTED,
+        largest=LARGEST,
     )
 
 
@@ -294,6 +305,8 @@ def test_a_manifest_tells_what_the_file_was(landing: Path, zone: LandingZone, ar
         rejected_rows=2,
         rejected_amount="-1.50",
         first_rejected_lines=[3, 4],
+        largest_amount="70.00",
+        largest_amount_line=2,
     )
     assert manifest.rejections == REJECTED
 
@@ -327,6 +340,7 @@ def test_bytes_that_are_read_anew_are_known_by_what_was_learned_last(
         unreadable=0,
         totals=totals(),
         rejections=Rejections(),
+        largest=LargestAmount(),
     )
     assert (anew.rows, anew.unreadable, archive.manifest(SOURCE, sha256)) == (4, 0, anew)
 
@@ -338,12 +352,12 @@ def test_a_manifest_of_an_earlier_version_of_this_code_can_be_read(
     read_through(archive, zone, sha256)
     complete(archive, zone.require(SOURCE), sha256)
     path = copy_of(kept, sha256, "manifest.json")
-    newer = ("rejected_rows", "rejected_amount", "first_rejected_lines")
+    newer = ("rejected_rows", "rejected_amount", "first_rejected_lines", "largest_amount", "largest_amount_line")
     of_old = {name: value for name, value in json.loads(path.read_text()).items() if name not in newer}
     path.write_text(json.dumps(of_old))
     manifest = archive.manifest(SOURCE, sha256)
     assert manifest is not None
-    assert (manifest.rejected_rows, manifest.rejections.rows) == (None, 0)
+    assert (manifest.rejected_rows, manifest.rejections.rows, manifest.doubts) == (None, 0, [])
 
 
 def test_a_manifest_is_readable_by_people(landing: Path, zone: LandingZone, archive: Archive, kept: Path) -> None:
@@ -399,3 +413,12 @@ def test_a_version_is_accepted_when_someone_said_so(landing: Path, zone: Landing
     said = Acceptance(year=2013, sha256=sha256, reason="é assim mesmo", by="ana", at="2026-08-17T10:00:00+00:00")
     archive.accept(SOURCE, said)
     assert archive.acceptance(SOURCE, sha256) == said
+
+
+def test_why_a_file_was_refused_is_remembered_until_one_is_not(archive: Archive) -> None:
+    refusal = Refusal(file_name=PLAIN, sha256="0" * 64, problem="p", remedy="R.", can_be_accepted=True, at="2026-11-28")
+    assert archive.refusal(SOURCE) is None
+    archive.refuse(SOURCE, refusal)
+    assert (archive.refusal(SOURCE), archive.refusal(OTHER_SOURCE)) == (refusal, None)
+    archive.refuse(SOURCE, None)
+    assert archive.refusal(SOURCE) is None

@@ -18,6 +18,7 @@ from deputies_lake_tests.raw.test_intake import csv_of
 
 FETCHED = ("chamber_expenses", "files_were_fetched")
 STOOD = ("chamber_expenses", "nothing_vanished")
+READABLE = ("chamber_expenses", "files_are_readable")
 
 
 def archive_of(year: int, fuel: int) -> Published:
@@ -137,6 +138,30 @@ def test_a_truncated_file_is_not_published_and_the_check_says_so(platform: Platf
     assert checks(run)[STOOD] == (False, "ERROR")
 
 
+def test_a_file_that_can_not_be_read_is_told_by_a_check_and_beside_its_years_rows(platform: Platform) -> None:
+    by_hand = platform.without_fetching()
+    for year, content in ((2021, csv_of(2021, 3)), (2022, b"a;b\n1;2\n")):
+        (platform.landing / f"Ano-{year}.csv").write_bytes(content)
+    run = platform.run(2021, 2022, files=by_hand)
+    assert (run.success, platform.rows()) == (True, {2021: 3})
+    assert checks(run)[READABLE] == (False, "ERROR")
+    told = {
+        event.partition: str(event.materialization.metadata["not published"].value)
+        for event in run.get_asset_materialization_events()
+        if "not published" in event.materialization.metadata
+    }
+    assert [*told] == ["2022"]
+    assert "line 1 is not the header" in told["2022"]
+
+
+def test_a_run_whose_only_file_can_not_be_read_fails_once(platform: Platform) -> None:
+    (platform.landing / "Ano-2022.csv").write_bytes(b"a;b\n1;2\n")
+    run = platform.run(2022, 2022, files=platform.without_fetching())
+    assert not run.success
+    assert "Ano-2022.csv: line 1 is not the header" in failure(run)
+    assert not any(event.event_type_value == "STEP_UP_FOR_RETRY" for event in run.all_events)
+
+
 def test_where_nothing_is_fetched_the_house_is_not_asked(platform: Platform) -> None:
     by_hand = platform.without_fetching()
     (platform.landing / "Ano-2022.csv").write_bytes(csv_of(2022, 5))
@@ -160,3 +185,21 @@ def test_a_lake_needs_one_of_the_two_sources(platform: Platform) -> None:
     assert "there is no deputies_dataset.csv" in failure(platform.kaggle(by_hand))
     (platform.landing / "Ano-2022.csv.zip").write_bytes(archive_of(2022, 5).content)
     assert platform.kaggle(by_hand).success
+
+
+def test_files_that_nobody_takes_are_named_by_a_check(platform: Platform) -> None:
+    by_hand = platform.without_fetching()
+    (platform.landing / "Ano-2022.csv").write_bytes(csv_of(2022, 5))
+    (platform.landing / "ano-2021.csv.zip").write_bytes(archive_of(2021, 5).content)
+    run = platform.run(2022, 2022, files=by_hand)
+    (found,) = (found for found in run.get_asset_check_evaluations() if found.check_name == "files_are_used")
+    assert (run.success, found.passed, found.severity.value) == (True, False, "WARN")
+    assert found.description == "left alone: ano-2021.csv.zip: rename it to Ano-2021.csv.zip"
+
+
+def test_a_folder_with_names_that_are_almost_right_is_not_sent_to_kaggle(platform: Platform) -> None:
+    (platform.landing / "ano-2021.csv.zip").write_bytes(archive_of(2021, 5).content)
+    (platform.landing / "notes.txt").write_text("?")
+    told = failure(platform.kaggle(platform.without_fetching()))
+    assert "no file that can be taken: ano-2021.csv.zip: rename it to Ano-2021.csv.zip. Then run again." in told
+    assert "Kaggle" not in told

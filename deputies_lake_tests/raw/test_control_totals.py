@@ -36,3 +36,10 @@ def test_a_row_whose_amount_can_not_be_read_counts() -> None:
 
 def test_nothing_adds_up_to_nothing() -> None:
     assert ControlTotals().sums() == Sums.none()
+
+
+def test_how_much_money_there_is_counts_what_is_below_0_too() -> None:
+    totals = ControlTotals()
+    years, categories = pa.array([2022, 2022]), pa.array(["Fuel", "Post"])
+    totals.add(years, categories, amounts("5", "-4"), amounts("1", None))
+    assert (totals.sizes(), ControlTotals().sizes()) == ([Decimal(9), Decimal(1)], [])

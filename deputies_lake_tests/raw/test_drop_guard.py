@@ -6,7 +6,7 @@ import pytest
 
 from deputies_lake.checks.audit import Group, Sums
 from deputies_lake.quota_years import current_year
-from deputies_lake.raw.drop_guard import Comparison, compare
+from deputies_lake.raw.drop_guard import Comparison, Earlier, compare
 from deputies_lake_tests.redacted_texts import PERSON, STARS
 
 CLOSED = 2022
@@ -100,3 +100,20 @@ def test_it_says_in_one_line_what_there_is_and_was() -> None:
         "2022: 1,500 rows, net BRL 15,000.00 (2,000 rows, net BRL 20,000.00 before)"
     )
     assert compared(Sums.none(), sums(fuel=1500)).summary == "2022: 1,500 rows, net BRL 15,000.00 (the first)"
+
+
+def test_what_falls_by_a_little_each_night_is_compared_with_the_largest_version_of_the_last_weeks() -> None:
+    largest = Earlier(name="version abc of 2026-11-01", sums=sums(fuel=10_000))
+    found = compare(CLOSED, sums(fuel=9_820), sums(fuel=9_640), largest)
+    assert found.faults == (
+        "rows fell by 3.60%, more than the 2.0% that 2022 may lose; compared with version abc of 2026-11-01",
+        "net BRL fell by 3.60%, more than the 2.0% that 2022 may lose; compared with version abc of 2026-11-01",
+    )
+    assert compare(CLOSED, sums(fuel=9_820), sums(fuel=9_640)).faults == ()
+
+
+def test_what_fell_since_yesterday_is_told_by_that_alone() -> None:
+    largest = Earlier(name="version abc of 2026-11-01", sums=sums(fuel=10_000))
+    assert compare(CLOSED, sums(fuel=9_000), sums(fuel=8_000), largest) == compare(
+        CLOSED, sums(fuel=9_000), sums(fuel=8_000)
+    )

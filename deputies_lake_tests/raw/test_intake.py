@@ -1,20 +1,31 @@
 """The House's yearly files: what is new is published, what lost too much is not, and every decision is kept."""
 
+import hashlib
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pyarrow as pa
 import pytest
 
 from deputies_lake.checks.audit import AuditFailedError, Finding
-from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake
+from deputies_lake.quota_years import current_year
+from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, published_csv
 from deputies_lake.raw.archive import Archive, LandingZone
-from deputies_lake.raw.intake import NOTHING_VANISHED, Intake, NothingToAcceptError, TakenIn
-from deputies_lake.raw.published_csv import RawFileError
+from deputies_lake.raw.intake import (
+    FILES_ARE_READABLE,
+    LINES_ARE_READABLE,
+    NOTHING_VANISHED,
+    Intake,
+    NoneTakenInError,
+    NothingToAcceptError,
+    TakenIn,
+)
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake
 
@@ -73,9 +84,9 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path / "lago são joão")
 
 
-def finding(taken: TakenIn) -> Finding:
+def finding(taken: TakenIn, check: str = NOTHING_VANISHED) -> Finding:
     findings: Sequence[Finding] = taken.published[0].findings
-    return next(found for found in findings if found.check == NOTHING_VANISHED)
+    return next(found for found in findings if found.check == check)
 
 
 def test_years_are_published_as_they_are_found(house: House) -> None:
@@ -139,6 +150,18 @@ def test_what_is_known_of_a_version_can_be_queried(house: House) -> None:
     assert row["sha256"] == house.lake.versions(TABLE)[2022]
 
 
+def test_a_zip_put_there_by_hand_is_dated_by_what_it_says_and_not_by_its_copy(house: House) -> None:
+    for year, content in ((2021, csv_of(2021, fuel=3)), (2022, b"a;b\n1;2\n")):
+        with zipfile.ZipFile(house.landing / f"Ano-{year}.csv.zip", "w") as archive:
+            archive.writestr(zipfile.ZipInfo(f"Ano-{year}.csv", (2023, 7, 27, 1, 2, 10)), content)
+    house.take_in(2021, 2022)
+    dates = {row["year"]: row["modified_at"] for row in house.lake.rows(file_versions.TABLE)}
+    assert dates == dict.fromkeys((2021, 2022), datetime.fromisoformat("2023-07-27T04:02:10"))
+    manifest = house.archive.manifest(CSV, house.lake.versions(TABLE)[2021])
+    assert manifest is not None
+    assert manifest.modified == "2023-07-27T04:02:10+00:00"
+
+
 def test_a_new_column_is_kept_and_told(house: House) -> None:
     header, row, *_ = csv_of(2022, fuel=1).decode("utf-8-sig").splitlines()
     house.land(2022, f'{header};"txNovidade"\n{row};"algo"\n'.encode())
@@ -157,7 +180,7 @@ def test_a_year_that_lost_too_much_keeps_its_version_and_the_others_go_on(house:
     house.land(2021, csv_of(2021, fuel=201))
     house.land(2022, csv_of(2022, fuel=150))
     taken = house.take_in(2021, 2022)
-    assert (taken.new, taken.refused, house.rows()) == ([2021], [2022], {2021: 201, 2022: 200})
+    assert (taken.new, [*taken.refused], house.rows()) == ([2021], [2022], {2021: 201, 2022: 200})
     assert house.decisions(2022) == ["published", "blocked"]
 
 
@@ -176,7 +199,7 @@ def test_where_every_file_is_refused_the_run_fails_and_the_decision_is_kept(hous
     house.land(2022, csv_of(2022, fuel=200))
     house.take_in(2022)
     house.land(2022, csv_of(2022, fuel=150))
-    with pytest.raises(AuditFailedError, match="readers keep the last good version"):
+    with pytest.raises(NoneTakenInError, match=r"No file was taken in: 2022 not published, readers keep what they had"):
         house.take_in(2022)
     assert (house.rows(), house.decisions(2022)) == ({2022: 200}, ["published", "blocked"])
 
@@ -214,7 +237,7 @@ def test_a_person_may_accept_what_was_refused(house: House) -> None:
         house.take_in(2022)
     assert house.accept(2022)["rows"] == 150
     assert house.take_in(2022).new == [2022]
-    last = intake.last_decisions(house.lake, [2022])[2022]
+    last = intake.decisions(house.lake, [2022])[2022][-1]
     assert (last["decision"], last["accepted_by"], last["accepted_because"]) == (
         "accepted",
         "ana",
@@ -245,6 +268,45 @@ def test_what_was_not_refused_can_not_be_accepted(house: House) -> None:
         house.accept(2022)
 
 
+def nights(house: House, year: int, *rows: int) -> None:
+    """A version each night."""
+    for count in rows:
+        house.land(year, csv_of(year, fuel=count))
+        house.take_in(year)
+
+
+def test_a_year_that_loses_a_little_each_night_is_compared_with_its_largest_version(house: House) -> None:
+    nights(house, 2022, 100, 500, 491)
+    largest, standing = (row["sha256"][:12] for row in intake.decisions(house.lake)[2022][1:])
+    house.land(2022, csv_of(2022, fuel=482))
+    with pytest.raises(NoneTakenInError) as refused:
+        house.take_in(2022)
+    new = intake.decisions(house.lake)[2022][-1]["sha256"][:12]
+    assert "rows fell by 3.60%, more than the 2.0% that 2022 may lose; compared with version" in str(refused.value)
+    assert f"version {largest} of " in str(refused.value)
+    assert f"the largest of 30 days (this is {new})" in str(refused.value)
+    assert len({largest, standing, new}) == 3
+
+
+def test_what_a_person_accepted_is_what_later_versions_are_compared_with(house: House) -> None:
+    nights(house, 2022, 500)
+    house.land(2022, csv_of(2022, fuel=400))
+    with pytest.raises(NoneTakenInError):
+        house.take_in(2022)
+    house.accept(2022)
+    house.take_in(2022)
+    nights(house, 2022, 395)
+    assert house.rows() == {2022: 395}
+
+
+def test_a_version_that_no_reader_had_for_weeks_is_not_compared_with(house: House) -> None:
+    nights(house, 2022, 500, 491)
+    later = type("Later", (datetime,), {"now": classmethod(lambda cls, zone: datetime.now(zone) + timedelta(days=31))})
+    with mock.patch.object(intake, "datetime", later):
+        nights(house, 2022, 482)
+    assert house.rows() == {2022: 482}
+
+
 # What goes wrong
 
 
@@ -256,7 +318,7 @@ def test_a_run_that_was_killed_between_its_publications_is_made_good(house: Hous
     ):
         house.take_in(2022)
     taken = house.take_in(2022)
-    assert (house.rows(), house.decisions(2022), taken.refused) == ({2022: 5}, ["published"], [])
+    assert (house.rows(), house.decisions(2022), taken.refused) == ({2022: 5}, ["published"], {})
 
 
 WEB_PAGE = b"<!DOCTYPE html><html>manutencao</html>"
@@ -264,7 +326,7 @@ WEB_PAGE = b"<!DOCTYPE html><html>manutencao</html>"
 
 def test_a_broken_file_publishes_nothing(house: House) -> None:
     (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
-    with pytest.raises(RawFileError, match=r"Ano-2022\.csv\.zip: this is a web page"):
+    with pytest.raises(NoneTakenInError, match=r"Ano-2022\.csv\.zip: this is a web page"):
         house.take_in(2021, 2022)
     assert not house.lake.exists(TABLE)
 
@@ -273,21 +335,210 @@ def test_a_broken_file_does_not_hold_up_the_other_years(house: House) -> None:
     house.land(2021, csv_of(2021, fuel=3))
     (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
     taken = house.take_in(2021, 2022)
-    assert (taken.new, taken.refused, house.rows()) == ([2021], [2022], {2021: 3})
-    assert "this is a web page" in str(finding(taken).figures["2022"])
+    assert (taken.new, [*taken.refused], house.rows()) == ([2021], [2022], {2021: 3})
+    found = finding(taken, FILES_ARE_READABLE)
+    assert (found.passed, found.blocking) == (False, True)
+    assert found.summary.startswith(
+        "2022 not published, readers keep what they had: 2022: Ano-2022.csv.zip: this is a web page"
+    )
+    assert finding(taken).passed
+
+
+def test_every_broken_file_of_a_run_is_named(house: House) -> None:
+    (house.landing / "Ano-2021.csv.zip").write_bytes(WEB_PAGE)
+    (house.landing / "Ano-2022.csv").write_bytes(b"a;b\n1;2\n")
+    with pytest.raises(NoneTakenInError) as refused:
+        house.take_in(2021, 2022)
+    told = str(refused.value)
+    assert "Ano-2021.csv.zip: this is a web page" in told
+    assert "Ano-2022.csv: line 1 is not the header" in told
 
 
 def test_a_broken_file_can_not_be_accepted_so_nobody_is_told_to(house: House) -> None:
     house.land(2021, csv_of(2021, fuel=3))
     (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
-    assert finding(house.take_in(2021, 2022)).summary == "2022 not published, readers keep the version before"
+    taken = house.take_in(2021, 2022)
+    assert not any("deputies-lake accept" in found.summary for found in taken.published[0].findings)
+    with pytest.raises(
+        NothingToAcceptError, match=r"can't be read can't be accepted\. Ano-2022\.csv\.zip: this is a web"
+    ):
+        house.accept(2022)
+
+
+def test_a_broken_file_is_a_version_that_was_refused_once(house: House) -> None:
+    landed = house.landing / "Ano-2022.csv.zip"
+    landed.write_bytes(WEB_PAGE)
+    for _ in range(2):
+        with pytest.raises(NoneTakenInError):
+            house.take_in(2022)
+    (row,) = house.lake.rows(file_versions.TABLE)
+    assert (row["decision"], row["file_name"], row["file_bytes"]) == ("refused", landed.name, len(WEB_PAGE))
+    assert row["sha256"] == hashlib.sha256(WEB_PAGE).hexdigest()
+    assert row["faults"].startswith("Ano-2022.csv.zip: this is a web page")
+    assert (row["rows"], row["rejected_rows"], row["archived_at"]) == (0, None, None)
+
+
+def test_a_good_file_after_a_broken_one_is_published(house: House) -> None:
+    (house.landing / "Ano-2022.csv.zip").write_bytes(WEB_PAGE)
+    with pytest.raises(NoneTakenInError):
+        house.take_in(2022)
+    house.land(2022, csv_of(2022, fuel=3))
+    assert house.take_in(2022).new == [2022]
+    assert house.decisions(2022) == ["refused", "published"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_version(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=3))
+    with (
+        mock.patch.object(LandingZone, "sha256", return_value="0" * 64),
+        pytest.raises(NoneTakenInError, match="the file changed while it was being read"),
+    ):
+        house.take_in(2022)
+    assert house.decisions(2022) == []
+
+
+def test_what_a_file_does_to_its_reader_is_told_of_that_file_and_the_others_go_on(house: House) -> None:
+    for year in (2021, 2022):
+        house.land(year, csv_of(year, fuel=3))
+    read = published_csv.read_blocks
+
+    def read_or_fall(stream: Any, file: str, source: Any, **how: Any) -> Any:
+        if source.only_year == 2021:
+            raise pa.ArrowInvalid("FULANA DE TAL;11111111111")
+        return read(stream, file, source, **how)
+
+    with mock.patch.object(ingestion, "read_blocks", read_or_fall):
+        taken = house.take_in(2021, 2022)
+    assert (taken.new, house.decisions(2021)) == ([2022], ["refused"])
+    assert "Ano-2021.csv.zip: its content can't be read (ArrowInvalid in test_intake.py:" in taken.refused[2021]
+    assert "FULANA" not in taken.refused[2021]
+
+
+def test_trouble_with_the_disk_is_no_file_s_fault(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=3))
+    with (
+        mock.patch.object(ingestion, "read_blocks", side_effect=OSError("no space")),
+        pytest.raises(OSError, match="no space"),
+    ):
+        house.take_in(2022)
 
 
 def test_a_file_of_another_year_is_refused_whatever_its_name(house: House) -> None:
     house.land(2022, csv_of(2021, fuel=3))
-    with pytest.raises(RawFileError, match=r"most of its rows are of another year than 2022\. Put the file of 2022 in"):
+    with pytest.raises(
+        NoneTakenInError, match=r"most of its rows are of another year than 2022\. Put the file of 2022 in"
+    ):
         house.take_in(2022)
     assert not house.lake.exists(TABLE)
+
+
+def test_a_file_of_a_year_that_has_begun_may_have_no_rows_yet(house: House) -> None:
+    year = current_year()
+    house.land(year, csv_of(year, fuel=0))
+    taken = house.take_in(year)
+    found = finding(taken)
+    assert (found.passed, found.blocking) == (False, False)
+    assert found.figures == {str(year): f"Ano-{year}.csv.zip has a header and no rows yet"}
+    assert (taken.refused, house.rows(), house.decisions(year)) == ({}, {}, ["published"])
+    house.land(year, csv_of(year, fuel=3))
+    house.take_in(year)
+    assert house.rows() == {year: 3}
+
+
+def test_a_file_without_rows_does_not_replace_one_that_has_some(house: House) -> None:
+    year = current_year()
+    house.land(year, csv_of(year, fuel=3))
+    house.take_in(year)
+    house.land(year, csv_of(year, fuel=0))
+    with pytest.raises(NoneTakenInError, match=r"rows fell by 100\.00%"):
+        house.take_in(year)
+
+
+def test_a_file_of_a_year_that_is_over_must_have_rows(house: House) -> None:
+    house.land(2013, csv_of(2013, fuel=0))
+    with pytest.raises(NoneTakenInError, match=r"Ano-2013\.csv\.zip: the file holds a header and no rows"):
+        house.take_in(2013)
+    assert house.decisions(2013) == ["refused"]
+
+
+# Lines that can't be read
+
+
+def with_commas(year: int, sound: int, wrong: int) -> bytes:
+    """Some rows as an old layout had them: with a decimal comma."""
+    return csv_of(year, fuel=sound) + csv_of(year, fuel=wrong, net="10,25").partition(b"\n")[2]
+
+
+def test_a_file_with_many_lines_that_can_not_be_read_is_not_published(house: House) -> None:
+    house.land(2022, with_commas(2022, sound=3, wrong=7))
+    with pytest.raises(NoneTakenInError) as refused:
+        house.take_in(2022)
+    assert (
+        "2022: Ano-2022.csv.zip: 7 of 10 lines can't be read; the first: lines 5, 6, 7, 8, 9; at most 0.5% may be so. "
+        'If that is how it is: deputies-lake accept --year 2022 --reason "..."'
+    ) in str(refused.value)
+    assert (house.lake.exists(TABLE), house.decisions(2022)) == (False, ["blocked"])
+    house.accept(2022)
+    assert house.take_in(2022).new == [2022]
+    assert (house.rows(), house.decisions(2022)) == ({2022: 10}, ["blocked", "accepted"])
+
+
+def test_a_line_that_can_not_be_read_is_told_by_each_run_and_kept_with_the_version(house: House) -> None:
+    house.land(2022, with_commas(2022, sound=9, wrong=1))
+    told = {"2022": "1 of 10 lines can't be read; the first: line 11"}
+    for _ in range(2):
+        found = finding(house.take_in(2022), LINES_ARE_READABLE)
+        assert (found.passed, found.blocking, found.figures) == (False, False, told)
+    (row,) = house.lake.rows(file_versions.TABLE)
+    assert (row["decision"], row["rejected_rows"], row["rejected_amount"]) == ("published", 1, Decimal(0))
+
+
+def test_where_all_lines_can_be_read_the_check_says_so(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=3))
+    assert finding(house.take_in(2022), LINES_ARE_READABLE).passed
+
+
+def test_money_of_a_rejected_line_is_counted_as_far_as_it_can_be_read(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=9) + csv_of(2022, fuel=1).partition(b"\n")[2].replace(b'"1.75"', b'"1,75"'))
+    house.take_in(2022)
+    (row,) = house.lake.rows(file_versions.TABLE)
+    assert (row["rejected_rows"], row["rejected_amount"]) == (1, Decimal("10.25"))
+
+
+def test_an_amount_that_no_receipt_has_blocks_its_year_until_a_person_accepts_it(house: House) -> None:
+    house.land(2021, csv_of(2021, fuel=3))
+    house.land(2022, csv_of(2022, fuel=1, net="202200000000"))
+    taken = house.take_in(2021, 2022)
+    assert taken.refused == {
+        2022: "Ano-2022.csv.zip: line 2 has an amount of BRL 202,200,000,000.00, which no receipt has"
+    }
+    house.accept(2022)
+    assert house.take_in(2022).new == [2022]
+
+
+def test_amounts_that_can_not_be_stored_refuse_their_file_and_no_other(house: House) -> None:
+    house.land(2021, csv_of(2021, fuel=3))
+    house.land(2022, csv_of(2022, fuel=2, net="500000000000"))
+    taken = house.take_in(2021, 2022)
+    assert (taken.new, house.decisions(2022)) == ([2021], ["refused"])
+    assert "line 2 alone has 500,000,000,000.00" in taken.refused[2022]
+
+
+def test_a_file_that_was_cut_off_waits_for_a_person_who_accepts_it(house: House) -> None:
+    landed = house.landing / "Ano-2022.csv"
+    landed.write_bytes(csv_of(2022, fuel=9)[:-20])
+    with pytest.raises(NoneTakenInError, match=r"ends in the middle of line 10.* deputies-lake accept --year 2022"):
+        house.take_in(2022)
+    with (
+        mock.patch.object(ingestion, "stage_file", side_effect=AssertionError("read again")),
+        pytest.raises(NoneTakenInError),
+    ):
+        house.take_in(2022)
+    assert house.accept(2022)["file_name"] == "Ano-2022.csv"
+    assert house.take_in(2022).new == [2022]
+    last = intake.decisions(house.lake, [2022])[2022][-1]
+    assert (last["decision"], last["rows"], last["rejected_rows"]) == ("accepted", 9, 1)
+    assert "ends in the middle of line 10" in last["faults"]
 
 
 def test_some_rows_of_another_year_stay_in_the_file_they_are_in(house: House) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from deputies_lake.raw.chamber_expenses import CSV
 from deputies_lake.raw.published_csv import readable_amounts
-from deputies_lake.raw.rejections import Rejections, is_doubted, told
+from deputies_lake.raw.rejections import LargestAmount, Rejections, doubts, told
 
 AMOUNTS = (CSV.amount_column, *CSV.other_amount_columns)
 
@@ -63,6 +63,10 @@ def test_it_is_said_in_a_sentence() -> None:
     assert told(Rejections(), rows=9) == ""
 
 
+def is_doubted(rejections: Rejections, *, rows: int, amount: Decimal) -> bool:
+    return bool(doubts(rejections, LargestAmount(), rows=rows, amount=amount))
+
+
 @pytest.mark.parametrize(
     ("rejected", "rows", "doubted"),
     [
@@ -89,3 +93,26 @@ def test_a_few_lines_that_hold_much_of_the_money_are_doubted(amount: str, doubte
 
 def test_of_a_small_file_one_line_may_hold_most_of_the_money() -> None:
     assert not is_doubted(Rejections(rows=1, amount=Decimal(90)), rows=10, amount=Decimal(100))
+
+
+def largest(*blocks: pa.Table) -> LargestAmount:
+    found = LargestAmount()
+    for one in blocks:
+        found.add(one, [readable_amounts(one[name]) for name in AMOUNTS])
+    return found
+
+
+def test_the_largest_amount_is_known_with_its_line_whatever_its_sign_and_column() -> None:
+    assert largest(block({}, {"vlrGlosa": "-900.50"}), block({"vlrLiquido": "900"}, first_line=9)) == LargestAmount(
+        amount=Decimal("-900.50"), line=3
+    )
+    assert largest(block({"vlrLiquido": "5"}), block({}, {"vlrLiquido": "900"}, first_line=9)).line == 10
+    assert largest(block(dict.fromkeys(AMOUNTS, "x"))) == LargestAmount()
+
+
+def test_an_amount_that_no_receipt_has_is_doubted_with_its_line() -> None:
+    found = LargestAmount(amount=Decimal("-10000000.01"), line=7)
+    assert doubts(Rejections(), found, rows=9, amount=Decimal(1)) == [
+        "line 7 has an amount of BRL -10,000,000.01, which no receipt has"
+    ]
+    assert doubts(Rejections(), LargestAmount(amount=Decimal(10_000_000), line=7), rows=9, amount=Decimal(1)) == []
