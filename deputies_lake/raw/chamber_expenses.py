@@ -60,6 +60,7 @@ CSV: Final = PublishedCsv(
     keeps_new_columns=True,
     category_column="txtDescricao",
     amount_column="vlrLiquido",
+    date_column="datEmissao",
     other_amount_columns=("vlrDocumento", "vlrGlosa", "vlrRestituicao"),
     # Of most rows nothing is paid back.
     amounts_may_be_empty=("vlrRestituicao",),

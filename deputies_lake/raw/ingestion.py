@@ -25,11 +25,12 @@ from pyiceberg.table import Table as IcebergTable
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import zipped
+from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest, make_folder
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.equal_lines import EqualLines
 from deputies_lake.raw.file_dates import made_at
-from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks, readable_amounts
+from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks
 from deputies_lake.raw.rejections import LargestAmount, Rejections
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, Staged

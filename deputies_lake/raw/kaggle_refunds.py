@@ -38,6 +38,7 @@ CSV: Final = PublishedCsv(
     only_year=REFUNDS_YEAR,
     category_column="refund_description",
     amount_column="refund_value",
+    date_column="refund_date",
     obtain="Download dirty_deputies_v2.csv of epattaro/brazils-house-of-deputies-reimbursements from Kaggle.",
 )
 

@@ -28,6 +28,7 @@ CSV: Final = PublishedCsv(
     year_column="receipt_date",
     category_column="receipt_description",
     amount_column="receipt_value",
+    date_column="receipt_date",
     obtain="Download deputies_dataset.csv of epattaro/brazils-house-of-deputies-reimbursements from Kaggle.",
 )
 

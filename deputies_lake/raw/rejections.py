@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deputies_lake.raw.amounts import BLANKS
 from deputies_lake.raw.published_csv import PublishedCsv
 
 MOST: Final = Decimal("0.005")
@@ -43,7 +44,7 @@ class Rejections:
         for name, readable in zip(names, amounts, strict=True):
             wrong = pc.is_null(readable)
             if name in source.amounts_may_be_empty:
-                wrong = pc.and_(wrong, pc.not_equal(block[name], ""))
+                wrong = pc.and_(wrong, pc.not_equal(pc.utf8_trim(block[name], BLANKS), ""))
             rejected = pc.or_(rejected, wrong)
         count = pc.sum(rejected).as_py() or 0
         if count:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Final
 
-from deputies_lake.raw.published_csv import BLOCK_BYTES, WEB_PAGE, ZIP, PublishedCsv, RawFileError, kind_of
+from deputies_lake.raw.file_kinds import WEB_PAGE, ZIP, kind_of
+from deputies_lake.raw.published_csv import BLOCK_BYTES, PublishedCsv, RawFileError
 
 MAX_TEXT_BYTES: Final = 4 << 30
 """The largest year has some 80 MB."""
@@ -65,19 +66,14 @@ def _require_zip(file: IO[bytes], path: str, source: PublishedCsv) -> None:
     if not start:
         raise RawFileError(path, "the file is empty", source.obtain)
     if kind == WEB_PAGE:
-        problem = f"this is a web page, not a zip archive ({_shown(start)})"
-        raise RawFileError(path, problem, f"Try again later. {source.obtain}")
+        raise RawFileError(path, "this is a web page, not a zip archive", f"Try again later. {source.obtain}")
     if kind != ZIP:
         remedy = source.obtain if kind else f"If it is the CSV file itself, name it {source.csv_name}."
-        raise RawFileError(path, f"this is {kind or 'text'}, not a zip archive ({_shown(start)})", remedy)
+        raise RawFileError(path, f"this is {kind or 'text'}, not a zip archive", remedy)
     with _damage_told(path, source):
         if not zipfile.is_zipfile(file):
             problem = "the zip archive has no directory at its end: it was cut off"
             raise RawFileError(path, problem, source.obtain)
-
-
-def _shown(start: bytes) -> str:
-    return f"it begins with {start[:60].decode(errors='replace')!r}"
 
 
 def _only_member(archive: zipfile.ZipFile, path: str, source: PublishedCsv) -> zipfile.ZipInfo:

@@ -16,7 +16,7 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
-from deputies_lake.staging.texts import date_of, is_amount, is_leadership, looked_up, readable_amount, rejected_where
+from deputies_lake.staging.texts import amount_fault, date_of, is_leadership, looked_up, readable_amount
 
 _RAW: Final = "kaggle_refunds"
 
@@ -168,11 +168,13 @@ TABLE: Final = Table(
 
 def judge(raw: DataFrame) -> DataFrame:
     """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    is_sum = _text("refund_description").isNull() & _text("deputy_state").isNull() & _text("political_party").isNull()
     return raw.withColumn(
         "rejection_reason",
         F.coalesce(
             F.col("unreadable_reason"),
-            rejected_where(~is_amount(F.col("refund_value")), "refund_value", "is not an amount"),
+            amount_fault("refund_value"),
+            F.when(is_sum, "a summary line, not a refund: it has no category, state and party"),
         ),
     )
 

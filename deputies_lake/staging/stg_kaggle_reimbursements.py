@@ -16,8 +16,8 @@ from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
 from deputies_lake.staging.texts import (
+    amount_fault,
     date_of,
-    is_amount,
     is_digits,
     is_leadership,
     looked_up,
@@ -124,7 +124,7 @@ def judge(raw: DataFrame) -> DataFrame:
             ),
             rejected_where(~F.col("bugged_date").isin("0", "1"), "bugged_date", "is neither 0 nor 1"),
             rejected_where(~is_digits(F.col("deputy_id")), "deputy_id", "is not a number"),
-            rejected_where(~is_amount(F.col("receipt_value")), "receipt_value", "is not an amount"),
+            amount_fault("receipt_value"),
         ),
     )
 

@@ -10,12 +10,15 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY
-from deputies_lake.raw.published_csv import AMOUNT_PATTERN
+from deputies_lake.raw.amounts import AMOUNT_PATTERN, MOST_DECIMALS, WHOLE_DIGITS
 from deputies_lake.reference import tables
 
 # Offices of the House (party, majority and government leaderships) pay from a quota of their own. The files name
 # them as they name deputies; some by the bare party label.
 _OFFICE_NAME = r"^(LIDERAN[CÇ]A|LID[.]|LIDM|REPRESENTA[CÇ][AÃ]O)"
+
+# A number or a date, right or not: nobody's name.
+_NUMBER = "^[-+0-9.,:/eE ]{1,24}$"
 
 
 def date_of(text: Column) -> Column:
@@ -30,24 +33,38 @@ def date_of(text: Column) -> Column:
 
 def is_amount(text: Column) -> Column:
     """Whether the text is an amount in BRL."""
-    return text.isNotNull() & (_is_plain_number(text) | text.rlike(AMOUNT_PATTERN))
+    is_short = _is_plain_number(text) & (F.length(text) <= WHOLE_DIGITS)
+    return text.isNotNull() & (is_short | F.trim(text).rlike(AMOUNT_PATTERN))
 
 
 def readable_amount(text: Column) -> Column:
     """An amount in BRL, null where the text is no amount."""
     # Only what is one is cast: at other texts Sail fails, and it knows no exponent in a decimal.
-    amount = F.when(text.contains("+"), _float_as_amount(text)).otherwise(text.cast(MONEY))
+    bare = F.trim(text)
+    has_exponent = bare.contains("e") | bare.contains("E")
+    amount = F.when(has_exponent, _float_as_amount(bare)).otherwise(bare.cast(MONEY))
     return F.when(is_amount(text), amount)
 
 
 def _float_as_amount(text: Column) -> Column:
-    """`3.456700000000000e+002` as an amount, exactly."""
-    mantissa, exponent = F.substring_index(F.lower(text), "e", 1), F.substring(text, -2, 2).cast("int")
-    return (mantissa.cast("decimal(16,15)") * F.get(_powers_of_ten(), exponent)).cast(MONEY)
+    """`3.456700000000000e+002` as an amount, exactly: its exponent ends in its only digit that is not 0."""
+    mantissa, exponent = F.substring_index(F.lower(text), "e", 1), F.substring(text, -1, 1).cast("int")
+    powers = F.array(*(F.lit(Decimal(10**n)).cast(f"decimal({WHOLE_DIGITS},0)") for n in range(WHOLE_DIGITS)))
+    return (mantissa.cast(f"decimal({MOST_DECIMALS + 1},{MOST_DECIMALS})") * F.get(powers, exponent)).cast(MONEY)
 
 
-def _powers_of_ten() -> Column:
-    return F.array(*(F.lit(Decimal(10**power)).cast("decimal(11,0)") for power in range(11)))
+def amount_fault(name: str, *, may_be_empty: bool = False) -> Column:
+    """Why the text in the column `name` is no amount, null where it is one."""
+    text = F.col(name)
+    bare, wrong = F.trim(text), ~is_amount(text)
+    too_long = f"{name} has more than {WHOLE_DIGITS} digits before the decimal point: no receipt is that large"
+    fault = (
+        F.when(bare == "", F.lit(None if may_be_empty else f"{name} is empty"))
+        .when(bare.contains(","), _told(name, "has a comma, where amounts have a decimal point"))
+        .when(bare.rlike(rf"^[-+]?[0-9]{{{WHOLE_DIGITS + 1},}}(\.[0-9]*)?$"), F.lit(too_long))
+        .otherwise(_told(name, "is not an amount"))
+    )
+    return F.when(wrong, fault)
 
 
 def is_digits(text: Column) -> Column:
@@ -61,8 +78,16 @@ def _is_plain_number(text: Column) -> Column:
 
 
 def rejected_where(condition: Column, column: str, problem: str) -> Column:
-    """The reason to reject a row where `condition` holds: the column, what is wrong, and what stands there."""
-    return F.when(condition, F.concat(F.lit(f"{column} {problem}: "), F.col(column)))
+    """The reason to reject a row where `condition` holds: the column, what is wrong, and the number that stands there.
+
+    A text is not shown: where a line has shifted, it may be a person's name.
+    """
+    return F.when(condition, _told(column, problem))
+
+
+def _told(column: str, problem: str) -> Column:
+    shown = F.when(F.col(column).rlike(_NUMBER), F.concat(F.lit(": "), F.col(column))).otherwise("")
+    return F.concat(F.lit(f"{column} {problem}"), shown)
 
 
 def looked_up(text: Column, mapping: Mapping[str, str]) -> Column:

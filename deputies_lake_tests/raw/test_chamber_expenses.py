@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pytest
 
 from deputies_lake.raw import chamber_expenses, zipped
+from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.equal_lines import EqualLines
-from deputies_lake.raw.published_csv import RawFileError, read_blocks, readable_amounts
+from deputies_lake.raw.published_csv import RawFileError, read_blocks
 
 CSV: Final = chamber_expenses.CSV.of_year(2022)
 

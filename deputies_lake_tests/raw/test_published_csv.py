@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from unittest import mock
 
@@ -19,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deputies_lake.quota_years import FIRST_YEAR, current_year
-from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements, published_csv
-from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks, readable_amounts
+from deputies_lake.raw import csv_records, kaggle_refunds, kaggle_reimbursements, published_csv
+from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks
 
 FILE = "landing/receipts.csv"
 SOURCE = PublishedCsv(
@@ -30,6 +29,7 @@ SOURCE = PublishedCsv(
     year_column="receipt_date",
     category_column="category",
     amount_column="amount",
+    date_column="receipt_date",
     obtain="Fetch receipts.csv from the House.",
 )
 HEADER = b"receipt_date,category,supplier,amount\n"
@@ -101,33 +101,79 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         THE_COLUMNS,
     ),
     "a column named twice": (HEADER.replace(b"amount", b"amount,supplier") + ROW, "supplier", THE_COLUMNS),
-    "no header": (ROW + ROW, "missing: receipt_date, category, supplier, amount", THE_COLUMNS),
-    "a blank line before the header": (b"\n" + HEADER + ROW, "it holds one column ('')", THE_COLUMNS),
-    "one column": (b"amount\n70\n", "it holds one column ('amount'), the delimiter must be a comma", THE_COLUMNS),
+    "no header": (ROW + ROW, "line 1 is not the header of receipts.csv: it names none of its columns", THE_COLUMNS),
+    "a blank line before the header": (b"\n" + HEADER + ROW, "it holds one column", THE_COLUMNS),
+    "one column": (b"amount\n70\n", "it holds one column, the delimiter must be a comma", THE_COLUMNS),
+    "an index from pandas": (
+        b"," + HEADER + b"0," + ROW,
+        "missing: none; unexpected: column 1, without a name; twice: none",
+        "A first column without a name is the index that pandas writes: use to_csv(index=False).",
+    ),
+    "a last column without a name": (
+        HEADER.replace(b"\n", b",\n"),
+        "unexpected: column 5, without a name",
+        THE_COLUMNS,
+    ),
     "semicolons": (HEADER.replace(b",", b";") + ROW, "the delimiter must be a comma", THE_COLUMNS),
     "tabs": (HEADER.replace(b",", b"\t") + ROW, "the delimiter must be a comma", THE_COLUMNS),
     "a web page": (b"<!DOCTYPE html>\n<html>\n", "this is a web page, not a CSV file", SOURCE.obtain),
     "a web page after a mark and blanks": (b"\xef\xbb\xbf\r\n <HTML lang=pt>", "this is a web page", SOURCE.obtain),
-    "lines ended by CR alone": ((HEADER + ROW).replace(b"\n", b"\r"), "line 1 is not the header", THE_COLUMNS),
+    "lines ended by CR alone": (
+        (HEADER + ROW).replace(b"\n", b"\r"),
+        "its lines end in CR alone, as on old Macs, and not in LF or CRLF",
+        r"Write line ends anew: tr '\r' '\n' < FILE > NEW.",
+    ),
     "a first line without end": (b"x" * 200_000 + b"\n" + ROW, "line 1 is not the header", THE_COLUMNS),
     "a zip archive": (zipped(HEADER + ROW), "this is a zip archive", UNPACK),
     "a Parquet file": (as_parquet(), "this is a Parquet file", UNPACK),
     "a PDF document": (b"%PDF-1.7\n" + ROW, "this is a PDF document", UNPACK),
     "a picture": (b"\x89PNG\r\n\x1a\n", "this is a picture", UNPACK),
     "a database": (b"SQLite format 3\0", "this is a SQLite database", UNPACK),
-    "NUL bytes": (HEADER + b"\0\0\0\n", "this is a binary file", SOURCE.obtain),
+    "NUL bytes": (b"\0\0\0" + HEADER + ROW, "this is a binary file", SOURCE.obtain),
+    "a header and NUL bytes": (HEADER + (b"\0\0\0\n" * 3), "most of its lines hold NUL bytes", SOURCE.obtain),
     "UTF-16, little end first": ((HEADER + ROW).decode().encode("utf-16"), "this is text in UTF-16", UNPACK),
     "UTF-16, big end first": (b"\xfe\xff" + HEADER.decode().encode("utf-16-be"), "this is text in UTF-16", UNPACK),
-    "UTF-16 without a mark": (HEADER.decode().encode("utf-16-le"), "this is a binary file", SOURCE.obtain),
+    "UTF-16 without a mark": ((HEADER + ROW).decode().encode("utf-16-le"), "this is text in UTF-16", UNPACK),
+    "UTF-16 without a mark, big end first": (HEADER.decode().encode("utf-16-be"), "this is text in UTF-16", UNPACK),
     "Latin-1": (
-        HEADER + ROW.decode().encode("latin-1") * 3,
-        "the text is not UTF-8 (seen first in: '2013-03-27,Postal Services,CORREIOS SÃO JOÃO,70')",
-        "iconv -f latin1 -t utf-8",
+        HEADER + b"2013,c,s,1\n" + ROW.decode().encode("latin-1") * 3,
+        "the text is not UTF-8, first on line 3, but cp1252",
+        "Convert it: iconv -f cp1252 -t utf-8 FILE > NEW.",
     ),
     "Latin-1, compressed": (
         gzip.compress(HEADER + ROW.decode().encode("latin-1") * 3),
-        "the text is not UTF-8",
-        "iconv -f latin1 -t utf-8",
+        "the text is not UTF-8, first on line 2, but cp1252",
+        "iconv -f cp1252 -t utf-8",
+    ),
+    "Windows-1252 with a dash that Latin-1 has not": (
+        HEADER + "2013,c,POSTO \u2013 MATRIZ,5\n".encode("cp1252") * 3,
+        "the text is not UTF-8, first on line 2, but cp1252",
+        "iconv -f cp1252 -t utf-8",
+    ),
+    "the code page of DOS": (
+        HEADER + "2013,c,CAFÉ É AÇAÍ à água,5\n".encode("cp850") * 3,
+        "the text is not UTF-8, first on line 2, but cp850",
+        "iconv -f cp850 -t utf-8",
+    ),
+    "an unknown encoding": (
+        HEADER + "2013,c,САМОЛЁТ,5\n".encode("koi8-r") * 3,
+        "the text is not UTF-8, first on line 2",
+        SOURCE.obtain,
+    ),
+    "files of two encodings put together": (
+        HEADER + ROW + ROW.decode().encode("cp1252") * 3,
+        "the text is not UTF-8, first on line 3, though 1 other lines are: files were put together",
+        SOURCE.obtain,
+    ),
+    "decimal commas": (
+        HEADER + b"2013,c,s,4\n" + b'2013,c,s,"411,51"\n2013,c,s,"-1.234,5"\n',
+        "most values of amount have a decimal comma, where the publisher writes a point (first on line 3)",
+        SOURCE.obtain,
+    ),
+    "dates with slashes": (
+        HEADER + b"27/03/2013,c,s,4\n,c,s,4\n",
+        "most values of receipt_date are written with slashes, where the publisher writes 2013-03-27 (first on line 2)",
+        SOURCE.obtain,
     ),
 }
 
@@ -266,26 +312,45 @@ def test_the_kaggle_files_are_read_by_their_own_declaration(raw: Any) -> None:
 
 # one damaged line among sound ones
 
-CONTROL = "control character inside the line"
+CONTROL = "carriage return inside the line"
 STRAY = "stray quote: a quoted field must double its inner quotes"
+UNCLOSED = "a quote is opened and not closed"
 DAMAGED: dict[str, tuple[bytes, str]] = {
-    "a stray quote": (b'2013-01-01,c,BAR "DO JOAO,5', STRAY),
-    "quotes inside an unquoted field": (b'2013-01-01,c,BAR "DO" JOAO,5', STRAY),
-    "quotes at the end of an unquoted field": (b'2013-01-01,c,BAR "DO JOAO",5', STRAY),
     "quotes inside a quoted field that are not doubled": (b'2013-01-01,c,"BAR "DO" JOAO",5', STRAY),
     "text after a closing quote": (b'2013-01-01,c,"BAR" LTDA,5', STRAY),
-    "an unclosed quote": (b'2013-01-01,c,"BAR DO JOAO,5', STRAY),
-    "an unclosed quote in the last field": (b'2013-01-01,c,BAR,"5', STRAY),
+    "an unclosed quote and a delimiter": (b'2013-01-01,c,"BAR, LTDA,5', UNCLOSED),
+    "an unclosed quote and too few fields": (b'2013-01-01,c,"5', UNCLOSED),
     "a field too few": (b"2013-01-01,c,5", "3 fields instead of 4"),
     "a field too many": (b"2013-01-01,c,BAR, LTDA,5", "5 fields instead of 4"),
+    "a delimiter between stray quotes": (b'2013-01-01,c,BAR "DO, ZE",5', "5 fields instead of 4"),
     "one word": (b"total", "1 fields instead of 4"),
     "nothing": (b"", "empty line"),
     "blanks": (b"   ", "empty line"),
+    "a NUL": (b"2013-01-01,c,BAR\0LTDA,5", "NUL character at byte 17 of the line"),
+    "a NUL in quotes": (b'2013-01-01,c,"BAR\0LTDA",5', "NUL character at byte 18 of the line"),
     "a CR inside": (b"2013-01-01,c,BAR\rLTDA,5", CONTROL),
     "a CR for the newline between two lines": (b"2013-01-01,c,BAR,5\r2013-01-01,c,BAR,6", CONTROL),
     "a CR at its start": (b"\r2013-01-01,c,BAR,5", CONTROL),
-    "a CR in quotes": (b'2013-01-01,c,"BAR\rLTDA",5', CONTROL),
 }
+READ: dict[str, tuple[bytes, list[str]]] = {
+    "a stray quote": (b'2013-01-01,c,BAR "DO JOAO,5', ["2013-01-01", "c", 'BAR "DO JOAO', "5"]),
+    "quotes inside an unquoted field": (b'2013-01-01,c,BAR "DO" JOAO,5', ["2013-01-01", "c", 'BAR "DO" JOAO', "5"]),
+    "quotes at its end": (b'2013-01-01,c,BAR "DO JOAO",5', ["2013-01-01", "c", 'BAR "DO JOAO"', "5"]),
+    "a quote at its start": (b'2013-01-01,c,"BAR DO JOAO,5', ["2013-01-01", "c", '"BAR DO JOAO', "5"]),
+    "a quote at the start of the last one": (b'2013-01-01,c,BAR,"5', ["2013-01-01", "c", "BAR", '"5']),
+    "a CR in quotes": (b'2013-01-01,c,"BAR\rLTDA",5', ["2013-01-01", "c", "BAR\rLTDA", "5"]),
+    "two CR at the line's end": (b"2013-01-01,c,BAR,5\r", ["2013-01-01", "c", "BAR", "5"]),
+    "a line end in quotes": (b'2013-01-01,c,"BAR\nLTDA",5', ["2013-01-01", "c", "BAR\nLTDA", "5"]),
+}
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("case", READ)
+def test_an_odd_line_is_read_that_can_mean_one_thing_alone(case: str, newline: bytes) -> None:
+    line, fields = READ[case]
+    rows = rows_of((HEADER + ROW + b"HERE\n" + ROW * 2).replace(b"\n", newline).replace(b"HERE", line))
+    assert [row["unreadable_reason"] for row in rows] == [None] * 4
+    assert fields_of(rows[1]) == fields
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
@@ -320,8 +385,10 @@ def test_the_fields_of_a_damaged_line_are_empty(case: str) -> None:
 
 CUT_OFF: dict[str, tuple[bytes, str]] = {
     "between fields": (b"2013-01-01,c,", "3 fields instead of 4"),
-    "inside a quoted field": (b'2013-01-01,"Locomotion, Fo', STRAY),
+    "inside a quoted field": (b'2013-01-01,"Locomotion, Fo', UNCLOSED),
     "inside a letter": ("2013-01-01,c,SÃ".encode()[:-1], "not UTF-8 at byte 15 of the line"),
+    "inside the last field, which is quoted": (b'2013-01-01,c,S,"7', UNCLOSED),
+    "in a tail of NUL bytes": (b"2013-01-01,c,S" + b"\0" * 9, "NUL character at byte 15 of the line"),
 }
 
 
@@ -391,13 +458,14 @@ JUDGED_ALIKE = {name: line for name, (line, _) in DAMAGED.items()} | {
 @pytest.mark.parametrize("case", JUDGED_ALIKE)
 def test_the_verdict_on_a_line_does_not_depend_on_its_neighbours(case: str) -> None:
     line = JUDGED_ALIKE[case] + b"\n"
-    assert rows_of(HEADER + line)[0] == rows_of(HEADER + line + b"damaged\n")[0]
+    assert rows_of(HEADER + ROW + line)[1] == rows_of(HEADER + ROW + line + b"damaged\n")[1]
 
 
-def test_a_nul_byte_beyond_the_first_block_spoils_its_line() -> None:
-    with blocks_of_size(len(HEADER)):
-        rows = rows_of(HEADER + b"2013,c,BAR\0LTDA,1\n" + ROW)
-    assert [row["unreadable_reason"] for row in rows] == [CONTROL, None]
+@pytest.mark.parametrize("size", [len(HEADER), 1 << 20], ids=["beyond the first block", "in the first block"])
+def test_a_nul_byte_spoils_its_line_wherever_it_is(size: int) -> None:
+    with blocks_of_size(size):
+        rows = rows_of(HEADER + ROW + b"2013,c,BAR\0LTDA,1\n" + ROW)
+    assert [row["unreadable_reason"] is None for row in rows] == [True, False, True]
 
 
 # blocks
@@ -451,14 +519,14 @@ def test_a_block_holds_not_much_more_than_its_size() -> None:
 
 def test_a_large_block_with_damaged_lines_gives_what_the_lines_give_by_themselves() -> None:
     whole = rows_of(MIXED)
-    with mock.patch.object(published_csv, "_FEW_BYTES", 10):
+    with mock.patch.object(csv_records, "_FEW_BYTES", 10):
         assert rows_of(MIXED) == whole
 
 
 def test_a_damaged_line_costs_its_neighbours_in_a_large_block_not_the_fast_way() -> None:
     lines = [ROW] * 9_000
     lines[4_000] = b"damaged\n"
-    with mock.patch.object(published_csv, "_split_line", wraps=published_csv._split_line) as split:
+    with mock.patch.object(csv, "reader", wraps=csv.reader) as split:
         rows = rows_of(HEADER + b"".join(lines))
     assert [row["source_line"] for row in rows if row["unreadable_reason"]] == [4_002]
     assert split.call_count < 2_000
@@ -516,55 +584,6 @@ def test_a_source_of_one_year_files_every_line_under_it(line: bytes) -> None:
     assert [row["year"] for row in rows_of(HEADER + line + ROW, source)] == [2016, 2016]
 
 
-# amounts
-
-
-@pytest.mark.parametrize(
-    ("text", "amount"),
-    [
-        ("70", Decimal(70)),
-        ("0", Decimal(0)),
-        ("-6100.00", Decimal(-6100)),
-        ("937.63", Decimal("937.63")),
-        ("1.5", Decimal("1.5")),
-        ("1.5000", Decimal("1.5")),
-        ("999999999999.99", Decimal("999999999999.99")),
-    ],
-)
-def test_an_amount_is_read_exactly(text: str, amount: Decimal) -> None:
-    assert readable_amounts(pa.chunked_array([[text]])).to_pylist() == [amount]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "1.234,56",
-        "1,50",
-        "1.234",
-        "0.005",
-        "1e3",
-        "+1",
-        " 1",
-        "1 ",
-        "NaN",
-        ".5",
-        "5.",
-        "--1",
-        "1234567890123",
-        "R$ 1",
-    ],
-)
-def test_what_is_no_amount_is_null_and_not_guessed(text: str) -> None:
-    assert readable_amounts(pa.chunked_array([[text]])).to_pylist() == [None]
-
-
-def test_an_amount_with_more_zeros_than_fit_is_read_or_refused_but_stops_nothing() -> None:
-    amounts = readable_amounts(pa.chunked_array([["70", "0.1" + "0" * 40]])).to_pylist()
-    assert amounts in ([Decimal(70), Decimal("0.1")], [Decimal(70), None])
-
-
 # a publisher who changes its files' layout
 
 HOUSE = PublishedCsv(
@@ -604,8 +623,8 @@ def test_a_source_of_one_file_a_year_names_the_file_of_a_year() -> None:
 
 
 def test_fields_are_split_at_the_sources_delimiter_alone() -> None:
-    row = house_rows(HOUSE_HEADER + b'FULANA;;"A; B";C, D;1,50\n')[0]
-    assert house_fields(row) == ["FULANA", "", "A; B", "C, D", "1,50"]
+    row = house_rows(HOUSE_HEADER + b'FULANA;;"A; B";C, D;1.50\n')[0]
+    assert house_fields(row) == ["FULANA", "", "A; B", "C, D", "1.50"]
 
 
 def test_an_optional_column_that_a_file_lacks_is_empty() -> None:
@@ -726,7 +745,7 @@ AMBIGUOUS: dict[str, tuple[str, str]] = {
     "a field that is not quoted": ('"A";"";"B";"C"D";1', STRAY),
     "a field too few": ('"A";"";"C"D";"1"', STRAY),
     "the last quote cut off": ('"A";"";"B";"C"D";"1', STRAY),
-    "a single quote": ('"', STRAY),
+    "a single quote": ('"', UNCLOSED),
     "no stray quote, a field too many": ('"A";"";"B";"C";"D";"1"', "6 fields instead of 5"),
 }
 
@@ -805,7 +824,8 @@ def test_a_line_is_either_its_fields_or_its_exact_text(file: tuple[list[str], se
     rows = rows_of(HEADER + "".join(f"{line}\n" for line in lines).encode())
     for line, row in zip(lines, rows, strict=True):
         if row["unreadable_reason"] is None:
-            assert fields_of(row) == next(csv.reader([line.removesuffix("\r")]))
+            bare = line.removesuffix("\r")
+            assert fields_of(row) in (next(csv.reader([bare])), bare.split(",") if bare.count('"') == 1 else None)
         else:
             assert row["unreadable_text"] == line
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.chamber_expenses import CSV
-from deputies_lake.raw.published_csv import readable_amounts
 from deputies_lake.raw.rejections import LargestAmount, Rejections, doubts, told
 
 AMOUNTS = (CSV.amount_column, *CSV.other_amount_columns)

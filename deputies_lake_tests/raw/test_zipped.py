@@ -120,12 +120,12 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "nothing": (b"", "the file is empty", FETCH),
     "a web page": (
         b"<!DOCTYPE html><title>Erro 503</title>",
-        "this is a web page, not a zip archive (it begins with '<!DOCTYPE html><title>Erro 503</title>')",
+        "this is a web page, not a zip archive",
         f"Try again later. {FETCH}",
     ),
     "the CSV file itself": (
         TEXT,
-        'this is text, not a zip archive (it begins with \'"Fulana De Tal"',
+        "this is text, not a zip archive",
         "If it is the CSV file itself, name it Ano-2022.csv.",
     ),
     "another kind of file": (b"%PDF-1.7", "this is a PDF document, not a zip archive", FETCH),

@@ -142,7 +142,7 @@ def test_no_event_shows_personal_data(platform: Platform) -> None:
     platform.kaggle(reimbursement(deputy_id=f"x {under_points(PERSON)}", establishment_name=f"FULANO {PERSON}"))
     assert platform.stage(2013).success
     shown = platform.events
-    assert "vlrDocumento is not an amount: x ***********" in shown
+    assert "vlrDocumento is not an amount" in shown
     secrets = (PERSON, OTHER_PERSON, under_points(PERSON), person["txtPassageiro"], person["nuCarteiraParlamentar"])
     assert [secret for secret in secrets if secret in shown] == []
 

@@ -17,9 +17,10 @@ from pyspark.sql import functions as F
 from deputies_lake.checks.audit import Sums
 from deputies_lake.contracts import YEAR, Totals
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.archive import Manifest
 from deputies_lake.raw.control_totals import ControlTotals
-from deputies_lake.raw.published_csv import PublishedCsv, readable_amounts
+from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.staging.judged import Judged
 from deputies_lake_tests.staging.raw_rows import (

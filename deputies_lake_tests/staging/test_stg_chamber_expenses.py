@@ -159,7 +159,8 @@ CASES: Final = (
     amounts("a net of zero is kept", "12.34", "12.34", "0"),
     amounts("a net that is not document less deduction is flagged and counted", "100", "0", "60", inconsistent=True),
     amounts("a positive document with a negative net is flagged and counted", "50", "0", "-50", inconsistent=True),
-    amounts("the largest amount is kept", "999999999999.99", "0", "999999999999.99"),
+    amounts("the largest amount is kept", "99999999.99", "0", "99999999.99"),
+    amounts("an absurd amount is kept, for the audit is the reader's", "2700000.00", "0", "2700000.00"),
     Case("nothing paid back is null", {"vlrRestituicao": ""}, {"returned_amount": None}),
     Case("what was paid back is kept", {"vlrRestituicao": "200.0"}, {"returned_amount": Decimal("200.00")}),
     Case(
@@ -344,7 +345,8 @@ def rejected(must: str, given: RawRow, reason: str | None) -> Case:
     return Case(must, given, {"rejection_reason": reason})
 
 
-COMMA: Final = "has a comma, where the House writes a decimal point"
+NO_ID: Final = {"nuDeputadoId": "", "ideCadastro": ""}
+COMMA: Final = "has a comma, where amounts have a decimal point"
 JUDGED: Final = (
     rejected("an ordinary row", {}, None),
     rejected(
@@ -361,14 +363,32 @@ JUDGED: Final = (
         for text in ("671,93", "1.234,56")
     ),
     *(
-        rejected(f"{column} of {text!r}", {column: text}, f"{column} is not an amount: {text}")
+        rejected(f"{column} of {text!r}", {column: text}, f"{column} {fault}")
         for column in ("vlrDocumento", "vlrGlosa", "vlrLiquido")
-        for text in ("", "NA", "1e3", "70.005", "R$ 70", " 70", "+7", "1234567890123")
+        for text, fault in {
+            "": "is empty",
+            "NA": "is not an amount",
+            "R$ 70": "is not an amount",
+            "70.005": "is not an amount: 70.005",
+            "1234567890123": "has more than 8 digits before the decimal point: no receipt is that large",
+        }.items()
     ),
-    rejected("vlrRestituicao of text", {"vlrRestituicao": "NA"}, "vlrRestituicao is not an amount: NA"),
+    rejected("vlrRestituicao of text", {"vlrRestituicao": "NA"}, "vlrRestituicao is not an amount"),
+    *(
+        rejected(
+            f"a summary line: {name!r}, category {category!r}",
+            {**NO_ID, "txNomeParlamentar": name, "txtDescricao": category, "numSubCota": ""},
+            "a summary line, not a receipt: it has no id, and no category or TOTAL for a name",
+        )
+        for name, category in (("TOTAL", ""), ("", ""), ("Resumo", ""), ("Total geral", "TELEFONIA"))
+    ),
+    *(
+        rejected(f"the office {name!r}", {**NO_ID, "txNomeParlamentar": name, "sgUF": "NA", "sgPartido": ""}, None)
+        for name in ("LIDERANÇA DO PT", "LID.GOV-CD", "PDT", "REPRESENTAÇÃO DO PSOL", "GAB/PRESI")
+    ),
     *(
         rejected(f"vlrLiquido of {text!r}, which is an amount", {"vlrLiquido": text}, None)
-        for text in ("0", "-70.05", "671.93", "70.500", "999999999999.99")
+        for text in ("0", "-70.05", "671.93", "70.500", "99999999.99", "1e3", " 70", "+7")
     ),
     rejected(
         "a row that names nobody",

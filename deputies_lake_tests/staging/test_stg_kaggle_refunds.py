@@ -197,8 +197,18 @@ JUDGED: Final = (
         "a line that could not be split", {"unreadable_reason": "3 fields instead of 18"}, "3 fields instead of 18"
     ),
     *(
-        rejected(f"refund_value {text!r}", {"refund_value": text}, f"refund_value is not an amount: {text}")
-        for text in ("", "937,63", "1.234,56", "9.3763e2", "nan", "937.635")
+        rejected(f"refund_value {text!r}", {"refund_value": text}, f"refund_value {fault}")
+        for text, fault in {
+            "": "is empty",
+            "937,63": "has a comma, where amounts have a decimal point: 937,63",
+            "nan": "is not an amount",
+            "937.635": "is not an amount: 937.635",
+        }.items()
+    ),
+    rejected(
+        "a summary line",
+        dict.fromkeys(("refund_description", "deputy_state", "political_party"), ""),
+        "a summary line, not a refund: it has no category, state and party",
     ),
     *(
         rejected(f"an empty {column}", {column: ""}, None)

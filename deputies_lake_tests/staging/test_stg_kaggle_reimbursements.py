@@ -287,40 +287,35 @@ JUDGED: Final = (
         {**dict.fromkeys(kaggle_reimbursements.CSV.columns, ""), "unreadable_reason": "empty line"},
         "empty line",
     ),
-    rejected("no date", {"receipt_date": ""}, NO_YEAR),
+    rejected("no date", {"receipt_date": ""}, NO_YEAR.removesuffix(": ")),
     rejected("a Brazilian date", {"receipt_date": "27/03/2013"}, f"{NO_YEAR}27/03/2013"),
     rejected("a year before the first", {"receipt_date": "2007-12-31"}, f"{NO_YEAR}2007-12-31"),
     rejected("a year to come", {"receipt_date": "2999"}, f"{NO_YEAR}2999"),
     rejected("a blank before the date", {"receipt_date": " 2013-03-27"}, f"{NO_YEAR} 2013-03-27"),
     rejected("an impossible day of a readable year", {"receipt_date": "2013-02-30"}, None),
     *(
-        rejected(f"bugged_date {text!r}", {"bugged_date": text}, f"bugged_date is neither 0 nor 1: {text}")
-        for text in ("", "2", "True", "0.0", " 1")
+        rejected(f"bugged_date {text!r}", {"bugged_date": text}, f"bugged_date is neither 0 nor 1{shown}")
+        for text, shown in {"": "", "2": ": 2", "True": "", "0.0": ": 0.0", " 1": ":  1"}.items()
     ),
     *(
-        rejected(f"deputy_id {text!r}", {"deputy_id": text}, f"deputy_id is not a number: {text}")
-        for text in ("", "12a", "-1", "1772.0", " 1772", "nan")
+        rejected(f"deputy_id {text!r}", {"deputy_id": text}, f"deputy_id is not a number{shown}")
+        for text, shown in {"": "", "12a": "", "-1": ": -1", "1772.0": ": 1772.0", " 17": ":  17", "nan": ""}.items()
     ),
     *(
-        rejected(f"receipt_value {text!r}", {"receipt_value": text}, f"receipt_value is not an amount: {text}")
-        for text in (
-            "",
-            "1.234,56",
-            "70,5",
-            "1e3",
-            "NaN",
-            "70.005",
-            "R$ 70",
-            " 70",
-            "1,000",
-            "1234567890123",
-            "--1",
-            "+7",
-        )
+        rejected(f"receipt_value {text!r}", {"receipt_value": text}, f"receipt_value {fault}")
+        for text, fault in {
+            "": "is empty",
+            "1.234,56": "has a comma, where amounts have a decimal point: 1.234,56",
+            "NaN": "is not an amount",
+            "70.005": "is not an amount: 70.005",
+            "R$ 70": "is not an amount",
+            "1234567890123": "has more than 8 digits before the decimal point: no receipt is that large",
+            "--1": "is not an amount: --1",
+        }.items()
     ),
     *(
         rejected(f"receipt_value {text!r}, which is an amount", {"receipt_value": text}, None)
-        for text in ("0", "70", "70.5", "70.50", "70.500", "-70.05", "999999999999.99")
+        for text in ("0", "70", "70.5", "70.50", "70.500", "-70.05", "99999999.99", "1e3", " 70", "+7")
     ),
     *(
         rejected(f"an empty {column}", {column: ""}, None)
