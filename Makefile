@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 2
 
 ##@ Start here
 
-demo: $(VENV)/installed $(if $(filter sail,$(ENGINE)),$(VENV)/installed-sail) ## Build the whole lake from a sample, or from INPUT=DIR with Kaggle's files
+demo: $(VENV)/installed $(if $(filter sail,$(ENGINE)),$(VENV)/installed-sail) ## Build the lake of what lies in lake/landing or INPUT=DIR; of invented data where nothing does
 	@DEPUTIES_LAKE_ENGINE=$(ENGINE) $(BIN)/deputies-lake demo --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
 
 test: $(VENV)/installed-dev ## Lint, check types and run all tests

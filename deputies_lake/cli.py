@@ -22,21 +22,25 @@ from deputies_lake.emr.packaging import deploy as upload
 from deputies_lake.environments import (
     CHAMBER_URL,
     DAGSTER_HOME,
+    DEMO_HOME,
     ENVIRONMENT,
     HOME,
+    LAKE_HOME,
     LANDING,
+    VARIABLES,
     Settings,
     fetch_nothing,
     load_settings,
     provide_dagster_home,
+    use_home_unless_set,
     use_landing,
+    values,
 )
 from deputies_lake.fetch_command import fetch
 from deputies_lake.history_commands import accept, diff, history
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
 from deputies_lake.maintenance_command import maintain, relocate
-from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.reading_commands import export, query
 from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
@@ -97,8 +101,17 @@ _into = click.option(
 def sample(rows: int, seed: int, directory: Path, *, compress: bool) -> None:
     """Write invented input to DIRECTORY, at any size: both of Kaggle's files, and the House's of the years after them.
 
-    Each of the House's has a tenth of the rows.
+    Each of the House's has a tenth of the rows. No other file is replaced but invented ones.
     """
+    # Only here are tables needed, whose library is slow to load.
+    from deputies_lake.raw.origin import origins
+
+    if real := [
+        name for name, is_invented in origins(LandingZone(str(directory.absolute()))).items() if not is_invented
+    ]:
+        raise click.UsageError(
+            f"{directory} holds {', '.join(real)}, which this verb did not write: choose a folder without real files"
+        )
     _write_sample(directory, rows=rows, seed=seed, compress=compress)
 
 
@@ -113,7 +126,8 @@ def sample(rows: int, seed: int, directory: Path, *, compress: bool) -> None:
 def demo(landing: Path | None, rows: int) -> None:
     """Build the whole lake on this machine and say what came of it.
 
-    Takes what lies in the landing zone; where nothing does, a sample is made first.
+    Takes what lies in the landing zone, lake/landing. Where nothing does, it invents data and builds a lake of them in
+    a home of its own, demo_lake; real and invented data are never mixed.
     """
     # What a demo shows must not depend on what the House published last night; `fetch` is for those who want it.
     fetch_nothing()
@@ -122,8 +136,7 @@ def demo(landing: Path | None, rows: int) -> None:
     settings = load_settings()
     if settings.home is None:
         raise click.UsageError(f"the demo builds a local lake; unset {ENVIRONMENT}, which is {settings.environment}")
-    if not landing and not LandingZone(settings.landing).find(kaggle_reimbursements.CSV):
-        _write_sample(Path(settings.landing), rows=rows, seed=2017, compress=False)
+    settings = _settings_of_demo(rows)
     home = provide_dagster_home()
 
     # Loading the definitions takes seconds; the other verbs need none.
@@ -155,6 +168,32 @@ def demo(landing: Path | None, rows: int) -> None:
     for warning in outcome.warnings:
         click.echo(f"  {warning}")
     _tell_where_things_are(settings, home)
+
+
+def _settings_of_demo(rows: int) -> Settings:
+    """Those of the lake that is built: of what has landed, or else of data that are invented here."""
+    # Tables' library is slow to load; the other verbs need none.
+    from deputies_lake.raw.origin import is_invented_lake, origins
+    from deputies_lake.resources.lake import LakeResource
+
+    zone = LandingZone(load_settings(variables={HOME: LAKE_HOME, **values(VARIABLES)}).landing)
+    found = origins(zone)
+    if zone.files() and not (found and all(found.values())):
+        use_home_unless_set(LAKE_HOME)
+        return load_settings()
+    use_home_unless_set(DEMO_HOME)
+    use_landing(Path(zone.location) if found else Path(load_settings().home or ".") / "landing")
+    settings = load_settings()
+    if found:
+        return settings
+    if is_invented_lake(LakeResource.of(settings).open()) is False:
+        raise click.UsageError(
+            f"the lake in {settings.home} is of real data, and nothing lies in {zone.location}: fetch what is to be "
+            f"taken in with deputies-lake fetch; or set {HOME} to another folder for a lake of invented data"
+        )
+    if not LandingZone(settings.landing).files():
+        _write_sample(Path(settings.landing), rows=rows, seed=2017, compress=False)
+    return settings
 
 
 def _tell_where_things_are(settings: Settings, dagster_home: Path) -> None:

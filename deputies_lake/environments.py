@@ -56,9 +56,13 @@ ALERT_SENDER: Final = "DEPUTIES_LAKE_ALERT_SENDER"
 ALERT_SMTP: Final = "DEPUTIES_LAKE_ALERT_SMTP"
 DAGSTER_HOME: Final = "DAGSTER_HOME"
 
+LAKE_HOME: Final = "lake"
+DEMO_HOME: Final = "demo_lake"
+"""The local lake's directory where none is set, and that of the demo's, which is of invented data."""
+
 VARIABLES: Final[Mapping[str, str]] = {
     ENVIRONMENT: "local, staging or prod; local unless set",
-    HOME: "local: the directory of the lake; ./lake unless set",
+    HOME: "local: the directory of the lake; ./lake unless set; while there is none, the demo's ./demo_lake",
     LANDING: "directory or s3:// prefix in which the CSV files arrive; <lake>/landing unless set",
     CHAMBER_URL: "where the House publishes its files, or none to put them there by hand; the House's site unless set",
     REBUILD: "all: compute what was asked for even where neither its input nor the code has changed since",
@@ -306,7 +310,7 @@ def load_settings(environment: str | None = None, variables: Mapping[str, str] |
 
 
 def _local(given: Mapping[str, str]) -> Settings:
-    home = Path(given.get(HOME) or "lake").expanduser().absolute()
+    home = Path(given.get(HOME) or _default_home()).expanduser().absolute()
     landing = given.get(LANDING) or str(home / "landing")
     if "://" not in landing:
         landing = str(Path(landing).expanduser().absolute())
@@ -328,6 +332,11 @@ def _local(given: Mapping[str, str]) -> Settings:
         alerts=_alerts(given),
         cpf_key=given.get(CPF_KEY) or _LOCAL_CPF_KEY,
     )
+
+
+def _default_home() -> str:
+    """So that what one types after a first demo is about its lake, and after the first real file about real data."""
+    return DEMO_HOME if Path(DEMO_HOME).is_dir() and not Path(LAKE_HOME).is_dir() else LAKE_HOME
 
 
 def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
@@ -443,6 +452,12 @@ def quieten_sail() -> None:
 def use_landing(directory: Path) -> None:
     """Take files from `directory` from now on, in this process and those it starts."""
     os.environ[LANDING] = str(directory.absolute())
+
+
+def use_home_unless_set(home: str) -> None:
+    """Have the local lake there from now on, in this process and those it starts, where no variable says otherwise."""
+    if not os.environ.get(HOME):
+        os.environ[HOME] = str(Path(home).absolute())
 
 
 def fetch_nothing() -> None:

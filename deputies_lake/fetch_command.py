@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from deputies_lake.aws_commands import environment_option
-from deputies_lake.environments import CHAMBER_URL, SettingsError, load_settings
+from deputies_lake.environments import CHAMBER_URL, HOME, LAKE_HOME, SettingsError, load_settings, use_home_unless_set
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.raw.fetching import Outcome, fetch_years
@@ -51,6 +51,8 @@ def _parsed(ctx: click.Context, param: click.Parameter, value: str) -> Sequence[
 @environment_option
 def fetch(environment: str | None, years: Sequence[int]) -> None:
     """Bring the House's yearly files into the landing zone, as far as they have changed."""
+    # Real files never go into a demo's lake.
+    use_home_unless_set(LAKE_HOME)
     try:
         settings = load_settings(environment)
     except SettingsError as error:
@@ -58,6 +60,14 @@ def fetch(environment: str | None, years: Sequence[int]) -> None:
     if settings.chamber_url is None:
         raise click.ClickException(f"{CHAMBER_URL}=none: files come into {settings.landing} by hand")
     zone = LandingZone(settings.landing, settings.aws.region if settings.aws else None)
+    # The tables' library is slow to load.
+    from deputies_lake.raw.origin import origins
+
+    if invented := [name for name, is_invented in origins(zone).items() if is_invented]:
+        raise click.ClickException(
+            f"{settings.landing} holds invented files ({', '.join(invented)}): real ones are not put beside them. Take "
+            f"them away, or set {HOME} to another folder"
+        )
     click.echo(f"Fetching from {settings.chamber_url} into {settings.landing}")
     display = _Display(live=sys.stdout.isatty())
     fetched = fetch_years(zone, settings.chamber_url, years, report=display.report, progress=display.progress)

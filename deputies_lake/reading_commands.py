@@ -67,12 +67,15 @@ def query(environment: str | None, sql: str | None, question: int | None, kind: 
     qualifies the figures goes to the error stream.
     """
     from deputies_lake.serving import reading
+    from deputies_lake.serving.citation import INVENTED_EN, INVENTED_PT, is_invented
 
     if sql is None and question is None:
         _tell_what_there_is(language)
         return
     wanted = _asked(sql, question)
     with _opened(environment) as lake, reading.asked(lake, wanted) as connection:
+        if is_invented(lake):
+            click.secho(INVENTED_PT if language == "pt" else INVENTED_EN, err=True, fg="yellow")
         columns = [name for name, *_ in connection.description or ()]
         years = _WRITERS[kind](connection, columns, language)
         tables = reading.tables_in(wanted)
@@ -104,6 +107,7 @@ def export(
 ) -> None:
     """Write a table to a file, with its citation: beside a CSV, within Parquet and Excel."""
     from deputies_lake.serving import exports, reading
+    from deputies_lake.serving.citation import is_invented
 
     span = f"_{years[0]}-{years[-1]}" if years else ""
     with _opened(environment) as lake:
@@ -113,7 +117,7 @@ def export(
             done = exports.export(lake, table, target, kind=kind, years=years, comma=decimal == "comma")
         except exports.ExportError as error:
             raise click.ClickException(str(error)) from error
-        click.echo(f"{done.path}: {done.rows:,} rows")
+        click.echo(f"{done.path}: {done.rows:,} rows{', all of them invented' if is_invented(lake) else ''}")
         if done.citation_path:
             click.echo(f"{done.citation_path}: how to cite it")
         if kind == "csv" and done.rows >= exports.SHEET_ROWS:

@@ -19,6 +19,7 @@ from deputies_lake.raw.unused_files import UnusedFile, unused_files
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import readiness
+from deputies_lake.serving.citation import is_invented
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -114,11 +115,13 @@ class InstanceStatus:
 class Status:
     """All of it. Moments carry a zone. `instance` is None where no Dagster is set up on this machine.
 
-    `late_since` is the deadline that was missed, None where nothing is late; `next_commands` mend what is not well.
+    `is_invented` where no row is real; `late_since` is the deadline that was missed, None where nothing is late;
+    `next_commands` mend what is not well.
     """
 
     environment: Environment
     at: datetime
+    is_invented: bool
     tables: Sequence[TableStatus]
     files: Sequence[FileStatus]
     blocked: Sequence[Blocked]
@@ -148,6 +151,7 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
     return Status(
         environment=settings.environment,
         at=now,
+        is_invented=is_invented(lake),
         tables=tables,
         files=[_file(row) for _, row in sorted(standing.items())],
         blocked=blocked,

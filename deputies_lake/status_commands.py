@@ -80,7 +80,8 @@ def _instance(settings: Settings) -> "Iterator[dg.DagsterInstance | None]":
 
 
 def _tell(found: "Status") -> None:
-    click.secho(f"deputies_lake {found.environment}, {_clock(found.at)} in Brasília: {_verdict(found)}", bold=True)
+    where = f"{found.environment}, of invented data" if found.is_invented else found.environment
+    click.secho(f"deputies_lake {where}, {_clock(found.at)} in Brasília: {_verdict(found)}", bold=True)
     if not found.tables:
         click.echo("The lake is empty. Bring it some files, or let the demo make a sample.")
     _tell_troubles(found)

@@ -11,8 +11,17 @@ import dagster as dg
 from deputies_lake.assets import STEP, Results, check_specs_of, key_of, markdown_table, publish, spec_of, years_of
 from deputies_lake.checks.audit import Finding
 from deputies_lake.contracts import Table
+from deputies_lake.environments import CHAMBER_URL, HOME
 from deputies_lake.partitions import reimbursement_years
-from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw import (
+    chamber_expenses,
+    file_versions,
+    ingestion,
+    intake,
+    kaggle_refunds,
+    kaggle_reimbursements,
+    origin,
+)
 from deputies_lake.raw.archive import LandedFile, LandingZone, Manifest
 from deputies_lake.raw.fetching import fetch_years
 from deputies_lake.raw.file_dates import made_at
@@ -132,7 +141,7 @@ def take_in_chamber_expenses(
     outcomes: dict[str, Sequence[int]] = {}
 
     def write() -> Sequence[Published]:
-        fetched = _fetch(files, years, context)
+        fetched = _fetch(opened, files, years, context)
         zone = files.landing_zone()
         for year in years:
             _observe(context, chamber_expenses.TABLE, zone.find(chamber_expenses.CSV.of_year(year)), year)
@@ -197,9 +206,15 @@ def _observe(
         context.log_event(dg.AssetObservation(key_of(contract), partition=partition, metadata=figures))
 
 
-def _fetch(files: FilesResource, years: Sequence[int], context: dg.AssetExecutionContext) -> Finding:
+def _fetch(lake: Lake, files: FilesResource, years: Sequence[int], context: dg.AssetExecutionContext) -> Finding:
     """Bring the landing zone up to date. Years that fail keep the file they have; `dg.Failure` if all do."""
     as_it_lies = AS_IT_LIES.items() <= context.run.tags.items()
+    if files.chamber_url and not as_it_lies and origin.is_invented_lake(lake):
+        raise dg.Failure(
+            description="this lake is of invented data: the House's files are not fetched into it. Give them a home of "
+            f"their own, {HOME}=another folder, or take what lies in the landing zone: {CHAMBER_URL}=none",
+            allow_retries=False,
+        )
     if files.chamber_url is None or as_it_lies:
         summary = "the run is about files that landed" if as_it_lies else f"files come into {files.landing} by hand"
         return Finding(check=FILES_WERE_FETCHED, passed=True, blocking=False, summary=summary)

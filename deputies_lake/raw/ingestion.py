@@ -24,7 +24,7 @@ from pyiceberg.table import Table as IcebergTable
 
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.quota_years import current_year
-from deputies_lake.raw import zipped
+from deputies_lake.raw import origin, zipped
 from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.archive import Archive, LandedFile, LandingZone, Manifest, make_folder
 from deputies_lake.raw.control_totals import ControlTotals
@@ -100,9 +100,11 @@ def stage_file(
 ) -> tuple[Manifest, Staged]:
     """Archive `landed` and stage its lines as the rows of `contract`.
 
-    A file of the current year may have no rows yet. Raises `RawFileError` for a file that is not `source`, and for one
-    that can't be read whatever the cause; nothing is staged then. One that a person has accepted is read as it is.
+    A file of the current year may have no rows yet. Raises `RawFileError` for a file that is not `source`, is invented
+    where the lake is not, or can't be read whatever the cause; nothing is staged then. One that a person has accepted
+    is read as it is.
     """
+    invented = origin.require_one(lake, zone, landed, source)
     table = lake.table(contract)
     prefix = iceberg.new_prefix(table, run_id)
     totals, rejections, largest = ControlTotals(), Rejections(), LargestAmount()
@@ -147,6 +149,7 @@ def stage_file(
         files=iceberg.list_files(table, prefix),
         row_count=rows,
         data_version=sha256,
+        invented=invented,
     )
     return manifest, staged
 

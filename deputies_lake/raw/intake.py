@@ -292,6 +292,7 @@ class Intake:
             row_count=sum(one.row_count for one in staged.values()),
             years=[*staged],
             versions={year: one.data_version or "" for year, one in staged.items()},
+            invented=any(one.invented for one in staged.values()),
             findings=findings,
         )
 

@@ -32,6 +32,7 @@ _RUN_ID: Final = "lake.run-id"
 _DATA_VERSION: Final = "lake.data-version"
 # A property of the table, not of a snapshot: of runs that publish different years at once, each sets its own.
 _VERSION_OF_YEAR: Final = "lake.version."
+_INVENTED: Final = "lake.invented"
 
 # Where DuckDB's name of a type differs from Iceberg's.
 _DUCKDB_TYPES: Final = {"string": "VARCHAR", "long": "BIGINT"}
@@ -85,6 +86,7 @@ class Staged:
 
     `data_version` names the content where it is known beforehand, such as the sha256 of the file it was made from;
     `versions` do so year by year. `findings` are of whoever staged it: shown beside the audit's, they stop nothing.
+    `invented`: nothing in it is true of anybody, which the table then says for good.
     """
 
     contract: Table
@@ -96,6 +98,7 @@ class Staged:
     data_version: str | None = None
     versions: Mapping[int, str] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    invented: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +152,10 @@ class Lake:
     def versions(self, contract: Table) -> Mapping[int, str]:
         """Year by year the `Staged.versions` of what is published; nothing where they were not named, or never were."""
         return _versions(self._published(contract)) if self.exists(contract) else {}
+
+    def is_invented(self, contract: Table) -> bool:
+        """Whether what is published was made up, as `Staged.invented` says."""
+        return self.exists(contract) and self._published(contract).properties.get(_INVENTED) == "true"
 
     def years(self, contract: Table) -> list[int]:
         """The years of which the table has rows; none where it was never published."""
@@ -394,7 +401,7 @@ class Lake:
             years=staged.years,
             expected_rows=staged.row_count,
             properties=properties,
-            table_properties=_versions_by_property(staged),
+            table_properties={**_versions_by_property(staged), **({_INVENTED: "true"} if staged.invented else {})},
         )
         return _described(connection, staged, findings)
 

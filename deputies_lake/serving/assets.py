@@ -6,6 +6,7 @@ come from the dimensions as they are then: of years that are not built again, th
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, partial
@@ -59,7 +60,7 @@ from deputies_lake.serving import (
     readiness,
     rejected_lines,
 )
-from deputies_lake.serving.citation import citation
+from deputies_lake.serving.citation import citation, is_invented
 from deputies_lake.serving.dashboard import page
 from deputies_lake.serving.dashboard.figures import TABLES as SHOWN
 from deputies_lake.serving.dashboard.figures import Figures, gather
@@ -267,7 +268,8 @@ def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], r
     """Rows that are what is published already are no new version."""
     if lake.exists(table) and lake.data_version(table) == version_of(rows()):
         return lake.verify(table)
-    [published] = lake.publish([lake.stage_rows(table, rows, run_id, version_of=version_of)], run_id)
+    staged = replace(lake.stage_rows(table, rows, run_id, version_of=version_of), invented=is_invented(lake))
+    [published] = lake.publish([staged], run_id)
     return published
 
 

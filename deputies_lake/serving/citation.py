@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.raw import origin
 from deputies_lake.resources.lake import Lake, MissingTableError
 from deputies_lake.serving import publications
 from deputies_lake.star import fct_expenses
@@ -21,6 +22,10 @@ LICENCE_EN: Final = (
     "Public records of Brazil's House of Deputies, disclosed under Law 12.527/2011 (access to information). "
     "Name the House of Deputies as the source. The program deputies_lake: MIT licence."
 )
+INVENTED_PT: Final = "Dados inventados por deputies-lake sample: pessoas, empresas e valores não existem. Não cite."
+INVENTED_EN: Final = "Data invented by deputies-lake sample: no person, company or amount is real. Do not cite."
+_OF_INVENTED_PT: Final = "Para experimentar o programa deputies_lake, que tem licença MIT."
+_OF_INVENTED_EN: Final = "For trying the program deputies_lake, which has the MIT licence."
 LICENCE_URL: Final = "https://www.planalto.gov.br/ccivil_03/_ato2011-2014/2011/lei/l12527.htm"
 
 _SOURCE_NAMES: Final[Mapping[str, tuple[str, str]]] = {
@@ -45,7 +50,7 @@ class Citation:
 
     `as_of` is the date of the newest of the files, None where they have none; `published_at` (UTC) since when the
     figures stand; `snapshots` are the Iceberg snapshots of the tables they were read from. `shortcomings` are sentences
-    in Portuguese and English.
+    in Portuguese and English. Of figures that are `is_invented` nothing else is said than that they are.
     """
 
     as_of: date | None
@@ -54,11 +59,20 @@ class Citation:
     snapshots: Mapping[str, int]
     sources: Sequence[Source]
     shortcomings: Sequence[tuple[str, str]] = ()
-    licence_pt: str = LICENCE_PT
-    licence_en: str = LICENCE_EN
+    is_invented: bool = False
+
+    @property
+    def licence_pt(self) -> str:
+        return _OF_INVENTED_PT if self.is_invented else LICENCE_PT
+
+    @property
+    def licence_en(self) -> str:
+        return _OF_INVENTED_EN if self.is_invented else LICENCE_EN
 
     @property
     def text_pt(self) -> str:
+        if self.is_invented:
+            return f"{INVENTED_PT} Elaboração: deputies_lake, versão {self.version}."
         day = f", dados de {self.as_of:%d/%m/%Y}" if self.as_of else ""
         return (
             f"Fonte: {self._names(0)}; Cota para o Exercício da Atividade Parlamentar, {self._years('a')}{day}. "
@@ -67,6 +81,8 @@ class Citation:
 
     @property
     def text_en(self) -> str:
+        if self.is_invented:
+            return f"{INVENTED_EN} Prepared by deputies_lake, version {self.version}."
         day = f", data as of {self.as_of:%Y-%m-%d}" if self.as_of else ""
         return (
             f"Source: {self._names(1)}; expense quota of the deputies (CEAP), {self._years('to')}{day}. "
@@ -101,6 +117,8 @@ class Citation:
             "snapshots": {table: str(snapshot) for table, snapshot in self.snapshots.items()},
             "text_pt": self.text_pt,
             "text_en": self.text_en,
+            "licence_pt": self.licence_pt,
+            "licence_en": self.licence_en,
         }
 
     def _names(self, language: int) -> str:
@@ -110,6 +128,14 @@ class Citation:
     def _years(self, to: str) -> str:
         years = [source.year for source in self.sources]
         return f"{min(years)} {to} {max(years)}" if len(years) > 1 else "".join(map(str, years))
+
+
+def is_invented(lake: Lake) -> bool:
+    """Whether the lake is of invented data, which is then said wherever its figures are."""
+    # Readers may not see the raw layer; before anything is served, only it can tell.
+    if lake.exists(publications.TABLE):
+        return lake.is_invented(publications.TABLE)
+    return bool(origin.is_invented_lake(lake))
 
 
 def citation(
@@ -133,4 +159,5 @@ def citation(
             for row in sorted(rows, key=lambda row: row[YEAR])
         ],
         shortcomings=publications.shortcomings(sorted(rows, key=lambda row: row[YEAR])),
+        is_invented=lake.is_invented(publications.TABLE),
     )

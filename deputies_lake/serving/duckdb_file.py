@@ -104,8 +104,16 @@ def _tell(connection: duckdb.DuckDBPyConnection, contents: Sequence[Content], ci
     connection.execute(f"COMMENT ON TABLE main.contents IS {_text(_ABOUT_CONTENTS)}")
     connection.execute(
         "CREATE TABLE main.citation AS SELECT ? AS version, ?::DATE AS as_of, ? AS text_pt, ? AS text_en, "
-        "? AS licence_pt, ? AS licence_en",
-        [cited.version, cited.as_of, cited.text_pt, cited.text_en, cited.licence_pt, cited.licence_en],
+        "? AS licence_pt, ? AS licence_en, ? AS is_invented",
+        [
+            cited.version,
+            cited.as_of,
+            cited.text_pt,
+            cited.text_en,
+            cited.licence_pt,
+            cited.licence_en,
+            cited.is_invented,
+        ],
     )
     connection.execute(f"COMMENT ON TABLE main.citation IS {_text(_ABOUT_CITATION)}")
 

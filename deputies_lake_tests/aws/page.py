@@ -75,7 +75,7 @@ def new_terminal(aws: EmulatedAws, folder: Path, rows: int, *, echo: bool = Fals
     """A terminal as the page's reader has it: credentials, the project's tools, AWS's own, and a published file."""
     write_kaggle_files(folder, rows=rows, seed=2017, compress=False)
     write_chamber_files(folder, years=[HOUSE_YEAR], rows_per_year=FEWEST_ROWS, seed=2017, kaggle_rows=rows)
-    (folder / "lake" / "dagster").mkdir(parents=True)
+    (folder / "demo_lake" / "dagster").mkdir(parents=True)
     tools = [Path(sys.executable).parent, *os.environ["PATH"].split(os.pathsep), provide_machine().programs]
     variables = {
         "HOME": str(folder),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deputies_lake.resources.lake import Lake
-from deputies_lake.serving.citation import Citation, citation
+from deputies_lake.serving.citation import INVENTED_EN, INVENTED_PT, Citation, citation
 from deputies_lake.serving.dashboard.figures import TABLES, Figures
 from deputies_lake.star import ref_known_gaps
 
@@ -68,6 +68,8 @@ def render(figures: Figures, told: About) -> bytes:
     environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("page.html").render(
         citation=told.cited,
+        invented_pt=INVENTED_PT,
+        invented_en=INVENTED_EN,
         style=_part("style.css"),
         scripts=[_part(name) for name in _SCRIPTS],
         core=_packed(core),
