@@ -138,6 +138,9 @@ def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None
     if context.assets_def.specs_by_key[key].partitions_def is None:
         return
     for year, rows in table.rows_by_year.items():
+        # Names are renewed in all years, whichever were asked for.
+        if str(year) not in context.partition_keys:
+            continue
         figures: dict[str, Any] = {"dagster/partition_row_count": rows}
         if year in table.amounts_by_year:
             figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"

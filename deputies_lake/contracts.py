@@ -12,9 +12,12 @@ from typing import Final
 LAYERS: Final = ("raw", "staging", "star", "serving")
 
 MONEY: Final = "decimal(14,2)"
-SHARE: Final = "decimal(9,6)"
-"""A part of one, or how many times a limit: 0.25 is a quarter."""
-TYPES: Final = frozenset({"string", "int", "bigint", "boolean", "date", "timestamp_ntz", MONEY, SHARE})
+"""An amount that a file states, in BRL."""
+TOTAL: Final = "decimal(18,2)"
+"""A sum of such amounts: ten thousand of the largest fit, of those that were ever paid all that there are."""
+SHARE: Final = "decimal(24,6)"
+"""A part of one, or how many times a limit: 0.25 is a quarter. Of the largest `TOTAL` by one cent it holds, too."""
+TYPES: Final = frozenset({"string", "int", "bigint", "boolean", "date", "timestamp_ntz", MONEY, TOTAL, SHARE})
 
 YEAR: Final = "year"
 """The one partition column: the quota year (`numAno`), never the year in which a receipt was issued."""
@@ -83,7 +86,8 @@ class Table:
     """A table's contract.
 
     `key` is the set of columns that no two rows share: the grain, made checkable. A `partitioned` table is laid out
-    by `year` and can be replaced year by year, any other is replaced as a whole.
+    by `year` and can be replaced year by year, any other is replaced as a whole. `referred_by` names the tables of the
+    star that hold this one's key: what they have published never loses its member.
     """
 
     layer: str
@@ -96,6 +100,7 @@ class Table:
     partitioned: bool = False
     references: tuple[Reference, ...] = ()
     totals: Totals | None = None
+    referred_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -109,6 +114,8 @@ class Table:
             raise ContractError(f"table {self.name}: layer {self.layer!r} is not one of {', '.join(LAYERS)}")
         if not self.key:
             raise ContractError(f"table {self.name} has no key")
+        if self.referred_by and (self.partitioned or len(self.key) > 1):
+            raise ContractError(f"table {self.name} is referred to: it may neither have years nor several keys")
         if len(known) != len(names):
             raise ContractError(f"table {self.name} declares a column twice")
         if unknown := sorted(mentioned - known):

@@ -69,7 +69,7 @@ def test_all_columns_that_are_missing_are_named() -> None:
         )
 
 
-@pytest.mark.parametrize("type_", ["text", "double", "decimal(18,2)", "timestamp", ""])
+@pytest.mark.parametrize("type_", ["text", "double", "decimal(18,3)", "timestamp", ""])
 def test_a_type_the_lake_does_not_use_is_refused(type_: str) -> None:
     with pytest.raises(ContractError, match=r"column amount: type .* is not one of .*decimal\(14,2\)"):
         replace(AMOUNT, type=type_)

@@ -359,7 +359,7 @@ def test_an_asset_of_years_is_stored_by_year(spec: dg.AssetSpec, contract: Table
     assert contract.partitioned or spec.partitions_def is None
 
 
-_OF_FILES = {
+_OWN_CHECKS = {
     chamber_expenses.TABLE: (
         "files_were_fetched",
         "files_are_used",
@@ -367,6 +367,7 @@ _OF_FILES = {
         "nothing_vanished",
         "lines_are_readable",
     ),
+    fct_expense_changes.TABLE: ("history_is_whole",),
     kaggle_reimbursements.TABLE: ("lines_are_readable",),
     kaggle_refunds.TABLE: ("lines_are_readable",),
 }
@@ -377,7 +378,7 @@ def test_an_asset_has_the_checks_of_its_contract(specs: Mapping[dg.AssetKey, dg.
     key = dg.AssetKey([contract.layer, contract.name])
     graph = build_definitions("local").resolve_asset_graph()
     checks = {check: graph.get_check_spec(check).blocking for check in graph.get_check_keys_for_assets({key})}
-    own = dict.fromkeys(_OF_FILES.get(contract, ()), False)
+    own = dict.fromkeys(_OWN_CHECKS.get(contract, ()), False)
     asked = {check.name: check.blocking for check in checks_of(contract)}
     assert checks == {dg.AssetCheckKey(key, name): blocking for name, blocking in {**asked, **own}.items()}
 

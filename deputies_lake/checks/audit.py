@@ -61,7 +61,7 @@ class Sums:
         return self._plus(other, 1, {*self.rows, *other.rows})
 
     def __sub__(self, other: "Sums") -> "Sums":
-        left = self._plus(other, -1, self.rows)
+        left = self._plus(other, -1, {*self.rows, *other.rows})
         return left._plus(Sums.none(), 1, [g for g in left.rows if left.rows[g] or any(left.amounts_of(g))])
 
     def _plus(self, other: "Sums", sign: int, groups: Collection[Group]) -> "Sums":
@@ -87,12 +87,14 @@ class Sums:
 class Audit:
     """What a check may look at: the staged rows as the view `staged`, and each table of the star as `star_<name>`.
 
-    `expected` is what the rows must add up to, group by group, for tables that are reconciled.
+    `expected` is what the rows must add up to, group by group, for tables that are reconciled. `referring` has the
+    published rows that refer to the staged ones and stay: by the table's identifier the view's name.
     """
 
     contract: Table
     connection: duckdb.DuckDBPyConnection = field(repr=False)
     expected: Sums | None = None
+    referring: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.sql(query).fetchall()

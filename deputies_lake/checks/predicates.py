@@ -11,12 +11,13 @@ from typing import Final
 
 from deputies_lake import redaction
 from deputies_lake.checks.audit import Audit, Check, Group, Sums, sums
-from deputies_lake.contracts import Table, Totals
+from deputies_lake.contracts import YEAR, Table, Totals
 from deputies_lake.reference import tables
 
 Result = tuple[bool, str, Mapping[str, int | str]]
 
 _EXAMPLES: Final = 5
+_OF_A_LINE: Final = ("source_file", "source_line")
 
 # Free texts, of which staging hides what is or may be a CPF. Tables after it carry them on under these names.
 _REDACTED: Final = ("supplier_name", "document_number", "trip", "rejection_reason", "line_text")
@@ -27,6 +28,8 @@ def checks_of(contract: Table) -> tuple[Check, ...]:
     checks = [GRAIN, FILLED]
     if contract.references:
         checks.append(REFERENCES)
+    if contract.referred_by:
+        checks.append(MEMBERS)
     if contract.totals:
         checks.append(ADDS_UP)
     if contract.layer != "raw" and _redacted_columns(contract):
@@ -36,6 +39,18 @@ def checks_of(contract: Table) -> tuple[Check, ...]:
     return tuple(checks)
 
 
+def _places(audit: Audit, rows: str, *more: str) -> str:
+    """What is needed to find staged rows: their years, and of one its key, its line in the file, and `more`."""
+    contract = audit.contract
+    years = ""
+    if YEAR in contract.column_names:
+        found = [str(year) for (year,) in audit.rows(f"SELECT DISTINCT {YEAR} FROM {rows} ORDER BY 1")]
+        years = f" in {', '.join(found[:_EXAMPLES])}{' and others' if len(found) > _EXAMPLES else ''}"
+    names = [*contract.key, *(name for name in _OF_A_LINE if name in contract.column_names), *more]
+    values = audit.one(f"SELECT {', '.join(names)} FROM {rows} ORDER BY ALL LIMIT 1")
+    return f"{years}, such as {', '.join(f'{name} {_key(value)}' for name, value in zip(names, values, strict=True))}"
+
+
 def _grain_is_unique(audit: Audit) -> Result:
     key = ", ".join(audit.contract.key)
     query = f"SELECT {key}, count(*) AS times FROM staged GROUP BY ALL HAVING count(*) > 1"
@@ -43,7 +58,9 @@ def _grain_is_unique(audit: Audit) -> Result:
     if not repeated:
         return True, f"no two rows share {key}", {}
     examples = audit.rows(f"{query} ORDER BY ALL LIMIT {_EXAMPLES}")
-    return False, f"{repeated} values of {key} occur more than once", {"repeated": repeated, "examples": str(examples)}
+    where = _places(audit, f"(FROM staged QUALIFY count(*) OVER (PARTITION BY {key}) > 1)")
+    summary = f"{repeated} values of {key} occur more than once{where}"
+    return False, summary, {"repeated": repeated, "examples": str(examples)}
 
 
 def _required_columns_are_filled(audit: Audit) -> Result:
@@ -52,11 +69,13 @@ def _required_columns_are_filled(audit: Audit) -> Result:
     missing = {name: count for name, count in zip(required, counts, strict=True) if count}
     if not missing:
         return True, f"no nulls in {len(required)} required columns", {}
-    return False, f"nulls in {', '.join(missing)}", missing
+    is_missing = " OR ".join(f"{name} IS NULL" for name in missing)
+    return False, f"nulls in {', '.join(missing)}{_places(audit, f'staged WHERE {is_missing}')}", missing
 
 
 def _references_resolve(audit: Audit) -> Result:
     dangling: dict[str, int | str] = {}
+    places = []
     for reference in audit.contract.references:
         column, dimension = reference.column, f"star_{reference.table}"
         (rows,) = audit.one(
@@ -65,10 +84,25 @@ def _references_resolve(audit: Audit) -> Result:
         )
         if rows:
             dangling[column] = int(rows)
+            where = _places(audit, f"staged ANTI JOIN {dimension} USING ({column})", column)
+            places.append(f"{column} ({rows} rows{where})")
     if not dangling:
         return True, f"all keys resolve in {len(audit.contract.references)} dimensions", {}
-    places = ", ".join(f"{column} ({rows} rows)" for column, rows in dangling.items())
-    return False, f"keys without a member: {places}; materialize the dimensions first", dangling
+    return False, f"keys without a member: {', '.join(places)}; materialize the dimensions first", dangling
+
+
+def _published_keys_have_members(audit: Audit) -> Result:
+    (key,) = audit.contract.key
+    lost: dict[str, int | str] = {}
+    for table, view in audit.referring.items():
+        for year, rows, example in audit.rows(
+            f"SELECT {YEAR}, count(*), min({key}) FROM {view} ANTI JOIN staged USING ({key}) GROUP BY 1 ORDER BY 1"
+        ):
+            lost[f"{table} of {year}"] = f"{rows} rows, such as {key} {example}"
+    if not lost:
+        return True, "what is published has its members", {}
+    places = "; ".join(f"{place}: {what}" for place, what in lost.items())
+    return False, f"published rows without a member: {places}; build these years with the dimension", lost
 
 
 def _adds_up(audit: Audit) -> Result:
@@ -94,8 +128,9 @@ def _adds_up(audit: Audit) -> Result:
     )
     if not off:
         return True, f"{found.row_count} rows and BRL {found.amount:.2f} in {len(groups)} groups, none lost", figures
-    for group in off[:_EXAMPLES]:
-        figures[f"group {' | '.join(_shown(value) for value in group)}"] = (
+    names = [f"group {' | '.join(_shown(value) for value in group)}" for group in off[:_EXAMPLES]]
+    for name_of_group, group in zip(names, off, strict=False):
+        figures[name_of_group] = (
             f"expected {expected.rows.get(group, 0)} rows, BRL {expected.amounts.get(group, 0):.2f}; "
             f"found {found.rows.get(group, 0)} rows, BRL {found.amounts.get(group, 0):.2f}"
         ) + "".join(
@@ -103,7 +138,8 @@ def _adds_up(audit: Audit) -> Result:
             for name, one, another in _amounts(totals, group, expected, found)
             if name in totals.also and one != another
         )
-    return False, f"{len(off)} of {len(groups)} groups by {', '.join(totals.by)} do not add up", figures
+    what = f"{len(off)} of {len(groups)} groups by {', '.join(totals.by)} do not add up"
+    return False, f"{what}, such as {names[0]}: {figures[names[0]]}", figures
 
 
 def _amounts(totals: Totals, group: Group, expected: Sums, found: Sums) -> Iterator[tuple[str, Decimal, Decimal]]:
@@ -115,6 +151,11 @@ def _amounts(totals: Totals, group: Group, expected: Sums, found: Sums) -> Itera
 def _shown(value: object) -> str:
     """A published value as figures may name it: nobody knows what a file has where a label should be."""
     return redaction.redacted_text(str(value))
+
+
+def _key(value: object) -> str:
+    """Numbers of keys are hashes, whatever they look like."""
+    return str(value) if isinstance(value, int) else _shown(value)
 
 
 def _redacted_columns(contract: Table) -> list[str]:
@@ -220,6 +261,11 @@ REFERENCES: Final = Check(
     name="references_resolve",
     description="Each foreign key has its member in the dimension.",
     examine=_references_resolve,
+)
+MEMBERS: Final = Check(
+    name="published_keys_have_members",
+    description="What is published and stays finds its member here: members that occur no more are kept as they were.",
+    examine=_published_keys_have_members,
 )
 ADDS_UP: Final = Check(
     name="adds_up",

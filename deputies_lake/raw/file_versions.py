@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import Any, Final
 
-from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 from deputies_lake.raw.archive import Acceptance, LandedFile, Manifest
 from deputies_lake.raw.published_csv import RawFileError
 
@@ -74,30 +74,30 @@ TABLE: Final = Table(
         ),
         Column(
             name="rejected_amount",
-            type=MONEY,
+            type=TOTAL,
             pt="valor líquido dessas linhas em BRL, até onde se pôde ler; nulo se não se contou",
             en="net value of these rows in BRL, as far as it could be read; null where they were not counted",
             nullable=True,
             example="0.00",
         ),
-        Column(name="net_amount", type=MONEY, pt="valor líquido em BRL", en="net value in BRL", published="vlrLiquido"),
+        Column(name="net_amount", type=TOTAL, pt="valor líquido em BRL", en="net value in BRL", published="vlrLiquido"),
         Column(
             name="document_amount",
-            type=MONEY,
+            type=TOTAL,
             pt="valor dos documentos em BRL",
             en="the documents' value in BRL",
             published="vlrDocumento",
         ),
         Column(
             name="deduction_amount",
-            type=MONEY,
+            type=TOTAL,
             pt="glosas em BRL",
             en="disallowed parts in BRL",
             published="vlrGlosa",
         ),
         Column(
             name="returned_amount",
-            type=MONEY,
+            type=TOTAL,
             pt="restituições em BRL",
             en="what was paid back, in BRL",
             published="vlrRestituicao",

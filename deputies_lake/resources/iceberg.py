@@ -211,10 +211,11 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
-def project(frame: "DataFrame", table: Table, *, with_ids: bool = True) -> "DataFrame":
+def project(frame: "DataFrame", table: Table, key: Collection[str] = (), *, with_ids: bool = True) -> "DataFrame":
     """The frame as it must be written: the table's columns in its order and types, with field ids for Spark to write.
 
-    A value that its column's type can't hold fails the job: Spark's own cast would write null in its place.
+    A value that its column's type can't hold fails the job, which names it and its row's `key`: Spark's own cast would
+    write null in its place.
 
     Raises:
         ValueError: the frame lacks a column of the table, or has one that the table does not know.
@@ -231,7 +232,9 @@ def project(frame: "DataFrame", table: Table, *, with_ids: bool = True) -> "Data
         value, wanted = F.col(name), target[name].dataType
         if given[name].dataType != wanted:
             cast = value.cast(wanted)
-            refusal = F.raise_error(F.lit(f"{_name(table)}.{name}: a value is not {wanted.simpleString()}"))
+            place = [F.concat_ws(" ", F.lit(f", {column}"), F.col(column).cast("string")) for column in key]
+            told = [F.lit(f"{_name(table)}.{name}: "), value.cast("string"), F.lit(f" is not {wanted.simpleString()}")]
+            refusal = F.raise_error(F.concat(*told, *place))
             value = F.when(value.isNull() | cast.isNotNull(), cast).otherwise(refusal)
         return value.alias(name, metadata=target[name].metadata) if with_ids else value.alias(name)
 
@@ -266,9 +269,15 @@ def provide_directory(filesystem: pafs.FileSystem, path: str) -> None:
 
 def write_file(table: Table, location: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows of the table's columns as one file at a location below a prefix."""
+    write_columns(table, location, pa.Table.from_pylist([*rows], arrow_schema(table)))
+
+
+def write_columns(table: Table, location: str, rows: pa.Table) -> None:
+    """The same of rows by columns, which may be in another order."""
+    schema = arrow_schema(table)
     filesystem, path = filesystem_and_path(table, location)
     provide_directory(filesystem, path)
-    pq.write_table(pa.Table.from_pylist([*rows], arrow_schema(table)), path, filesystem=filesystem, compression="zstd")
+    pq.write_table(rows.select(schema.names).cast(schema), path, filesystem=filesystem, compression="zstd")
 
 
 def list_files(table: Table, prefix: str) -> list[str]:
@@ -479,7 +488,22 @@ def years(table: Table) -> list[int]:
     """
     if not _is_partitioned(table):
         raise ValueError(f"{_name(table)} is not partitioned by {YEAR}")
-    return sorted({int(task.file.partition[0]) for task in table.scan().plan_files()})
+    return sorted(files_by_year(table))
+
+
+def files_by_year(table: Table, snapshot_id: int | None = None) -> dict[int, list[str]]:
+    """As `data_files`, of each year that has rows. The table must be one with years."""
+    files: defaultdict[int, list[str]] = defaultdict(list)
+    for task in table.scan(snapshot_id=snapshot_id).plan_files():
+        files[int(task.file.partition[0])].append(task.file.file_path)
+    return {year: sorted(of_year) for year, of_year in files.items()}
+
+
+def lost_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
+    """Those of a snapshot's files that are not there any more, or not whole. None is opened to find out."""
+    files = [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()]
+    found = zip(files, _filesystem(table).get_file_info([_path(file.file_path) for file in files]), strict=True)
+    return [file for file, info in found if not info.is_file or info.size != file.file_size_in_bytes]
 
 
 def read(

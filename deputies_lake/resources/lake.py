@@ -70,6 +70,9 @@ class Draft:
     `rows` is asked for when the table's version is known: what others publish to it after the rows' input was read is
     a conflict. `expected` is asked for after writing, when what Spark counted on the way is known. `data_version`, and
     `versions` year by year, name what the rows are made from.
+
+    Members of a dimension that is referred to stay, as they were published last, when `rows` lacks them; where
+    `forgets`, only those that something published refers to.
     """
 
     contract: Table
@@ -78,6 +81,7 @@ class Draft:
     expected: Callable[[], Sums] | None = None
     data_version: str | None = None
     versions: Mapping[int, str] = field(default_factory=dict)
+    forgets: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +161,23 @@ class Lake:
         """Whether what is published was made up, as `Staged.invented` says."""
         return self.exists(contract) and self._published(contract).properties.get(_INVENTED) == "true"
 
+    def lost_years(self, contract: Table, snapshot_id: int | None = None) -> Collection[int]:
+        """The years of which a file is lost, now or of an earlier snapshot. Raises `MissingTableError`."""
+        return {int(file.partition[0]) for file in iceberg.lost_files(self._published(contract), snapshot_id)}
+
+    def intact_versions(self, contract: Table) -> Mapping[int, str]:
+        """As `versions`, without the years of which a file is lost: they must be made again."""
+        versions = self.versions(contract)
+        lost = self.lost_years(contract) if versions else ()
+        return {year: version for year, version in versions.items() if year not in lost}
+
+    def stands(self, contract: Table, version: str) -> bool:
+        """Whether this `Staged.data_version` is what is published, and no file of it is lost."""
+        if not self.exists(contract):
+            return False
+        table = self._published(contract)
+        return _summary(table).get(_DATA_VERSION) == version and not iceberg.lost_files(table)
+
     def years(self, contract: Table) -> list[int]:
         """The years of which the table has rows; none where it was never published."""
         return iceberg.years(self._published(contract)) if self.exists(contract) else []
@@ -233,6 +254,10 @@ class Lake:
         kept = {snapshot.snapshot_id for snapshot in table.snapshots()}
         return {datetime.fromtimestamp(ms / 1000, UTC): snapshot for ms, snapshot in entries if snapshot in kept}
 
+    def files_by_year(self, contract: Table, snapshot_id: int | None = None) -> Mapping[int, Sequence[str]]:
+        """The data files of each year, now or of an earlier snapshot. Raises `MissingTableError`."""
+        return iceberg.files_by_year(self._published(contract), snapshot_id)
+
     def files(self, contract: Table, years: Years = None, snapshot_id: int | None = None) -> Sequence[str]:
         """The data files of what is published, or of an earlier snapshot. Raises `MissingTableError`."""
         return iceberg.data_files(self._published(contract), years, snapshot_id)
@@ -275,6 +300,30 @@ class Lake:
         added = rows(Standing(rows=published, versions=_versions(table)))
         return self._stage_rows(contract, table, [*published, *added], run_id, years)
 
+    def rewrite(
+        self,
+        contract: Table,
+        years: Collection[int],
+        query: Callable[[duckdb.DuckDBPyConnection, str], tuple[Sequence[int], str]],
+        run_id: str,
+    ) -> Staged:
+        """Stage published rows of `years` anew, without Spark.
+
+        `query` is told the view that has them, and says which of the years it changes and the SQL for their new rows.
+        """
+        table = self.table(contract)
+        prefix = iceberg.new_prefix(table, run_id)
+        count = 0
+        with auditor() as connection:
+            _view(connection, "published", table, iceberg.data_files(table, years))
+            changed, sql = query(connection, "published")
+            for year in changed:
+                rows = connection.sql(f"FROM ({sql}) WHERE {YEAR} = {year}").to_arrow_table()
+                iceberg.write_columns(table, f"{prefix}/{year}.parquet", rows)
+                count += rows.num_rows
+        files = iceberg.list_files(table, prefix) if changed else []
+        return Staged(contract=contract, table=table, files=files, row_count=count, years=changed)
+
     def _stage_rows(
         self, contract: Table, table: IcebergTable, rows: Sequence[Row], run_id: str, years: Years
     ) -> Staged:
@@ -308,16 +357,33 @@ class Lake:
         contract = draft.contract
         prefix = iceberg.new_prefix(table, run_id)
         row_count = engine.write(transformed, contract, table, prefix)
+        kept = self._kept(draft, table, prefix) if contract.referred_by and table.current_snapshot() else []
+        if kept:
+            iceberg.write_file(table, f"{prefix}/kept.parquet", kept)
         return Staged(
             contract=contract,
             table=table,
             files=iceberg.list_files(table, prefix),
-            row_count=row_count,
+            row_count=row_count + len(kept),
             years=draft.years,
             expected=draft.expected,
             data_version=draft.data_version,
             versions=draft.versions,
         )
+
+    def _kept(self, draft: Draft, table: IcebergTable, prefix: str) -> list[dict[str, Any]]:
+        """The published members that are not among those written below `prefix`, and must not be lost."""
+        (key,) = draft.contract.key
+        with auditor() as connection:
+            _view(connection, "staged", table, iceberg.list_files(table, prefix))
+            _view(connection, "published", table, iceberg.data_files(table))
+            query = f"FROM published ANTI JOIN staged USING ({key})"
+            if draft.forgets:
+                views = self._view_referring(connection, draft.contract, []).values()
+                referred = " UNION ALL ".join(f"SELECT {key} FROM {view}" for view in views)
+                query += f" SEMI JOIN ({referred}) USING ({key})" if referred else " WHERE false"
+            kept: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
+        return kept
 
     def nothing(self, contract: Table) -> Staged:
         """What is staged to publish a table without rows."""
@@ -385,9 +451,32 @@ class Lake:
             else:
                 dimension = iceberg.load_table(self._catalog, "star", reference.table)
                 _view(connection, f"star_{reference.table}", dimension, iceberg.data_files(dimension))
-        expected = staged.expected() if staged.expected else None
-        audit = Audit(contract=contract, connection=connection, expected=expected)
+        audit = Audit(
+            contract=contract,
+            connection=connection,
+            expected=staged.expected() if staged.expected else None,
+            referring=self._view_referring(connection, contract, beside),
+        )
         return [check.run(audit) for check in checks_of(contract)]
+
+    def _view_referring(
+        self, connection: duckdb.DuckDBPyConnection, contract: Table, beside: Sequence[Staged]
+    ) -> Mapping[str, str]:
+        """Views of what is published, refers to the contract's rows, and is not replaced by what was staged `beside`.
+
+        By identifiers the views' names.
+        """
+        replaced = {one.contract.name: one.years for one in beside}
+        views = {}
+        for name in contract.referred_by:
+            try:
+                table = iceberg.load_table(self._catalog, "star", name)
+            except NoSuchTableError:
+                continue
+            years = {*iceberg.years(table)}.difference(replaced.get(name, ()) or ())
+            views[f"star.{name}"] = f"referring_{name}"
+            _view(connection, f"referring_{name}", table, iceberg.data_files(table, years))
+        return views
 
     def _commit(
         self, connection: duckdb.DuckDBPyConnection, staged: Staged, findings: Sequence[Finding], run_id: str

@@ -1,7 +1,7 @@
 """The serving layer's assets: all marts in one step, year by year; then what is made of them without Spark.
 
 A mart's rows of a year come from the fact's of that year, so a restated year replaces one year of each mart. Names
-come from the dimensions as they are then: of years that are not built again, they are those of the last time.
+come from the dimensions, and where they have changed since, other years are published with today's, too (`names.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import dagster as dg
+import duckdb
 from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake.assets import (
@@ -34,7 +35,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row, Staged
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.serving import (
@@ -56,6 +57,7 @@ from deputies_lake.serving import (
     mart_sub_limits,
     mart_supplier_branches,
     mart_suppliers,
+    names,
     publications,
     readiness,
     rejected_lines,
@@ -138,52 +140,103 @@ def build_marts(
     opened, years = lake.open(), years_of(context)
 
     def write() -> Sequence[Published]:
-        wanted = [mart for mart in _MARTS if selected(context, mart)]
-        versions = _versions(opened, years)
-        standing = {mart: {} if settings.rebuild() else opened.versions(mart) for mart in wanted}
-        changed = [year for year in years if any(standing[mart].get(year) != versions[year] for mart in wanted)]
-        if changed:
-            named = {year: versions[year] for year in changed}
-            return _write(opened, pyspark.session(), wanted, named, context.run.run_id)
-        context.log.info(f"{len(years)} years: neither the star nor the code changed since; nothing to do")
-        return [opened.verify(mart, years, partial(_expected, opened, mart, years)) for mart in wanted]
+        wanted, run_id = [mart for mart in _MARTS if selected(context, mart)], context.run.run_id
+        changed = [*years] if settings.rebuild() else _changed(opened, wanted, years)
+        # Before anything is built: what others publish from now on is a conflict.
+        renamed = {mart: _renamed(opened, mart, changed, run_id) for mart in wanted}
+        staged = _stage(opened, pyspark.session(), wanted, _versions(opened, changed), run_id) if changed else []
+        if not changed:
+            context.log.info(f"{len(years)} years: neither the star nor the code changed since; nothing to do")
+        if others := sorted({year for one in renamed.values() for year in one.years or ()}):
+            context.log.info(f"names have changed since in {', '.join(map(str, others))}: published with today's")
+        built = {one.contract: one for one in staged}
+        new = [_both(renamed[mart], built.get(mart)) for mart in wanted if mart in built or renamed[mart].years]
+        published = {one.contract: one for one in opened.publish(new, run_id)}
+        return [
+            published.get(mart) or opened.verify(mart, years, partial(_expected, opened, mart, years))
+            for mart in wanted
+        ]
 
     yield from publish(context, list(_MARTS), write)
 
 
 def _versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
     """What the marts' rows of each year are made from; never the same twice where that is not known."""
-    names = [lake.data_version(table) or uuid4() for table in _NAMES]
+    of_names = [lake.data_version(table) or uuid4() for table in _NAMES]
     of_fact = lake.versions(_FACT)
-    return {year: version_of(of_fact.get(year, uuid4()), *names) for year in years}
+    return {year: version_of(of_fact.get(year, uuid4()), *of_names) for year in years}
 
 
-def _write(
+def _changed(lake: Lake, marts: Sequence[Table], years: Sequence[int]) -> list[int]:
+    """The years to build: of `years` those of which a mart is not made from what there is now, and regrouped ones."""
+    versions = _versions(lake, years)
+    standing = [lake.intact_versions(mart) for mart in marts]
+    changed = {year for year in years for of_mart in standing if of_mart.get(year) != versions[year]}
+    for mart in marts:
+        if others := [year for year in lake.years(mart) if year not in changed]:
+            with auditor() as connection:
+                _view_names(lake, connection)
+                changed.update(names.regrouped(connection, mart, lake.view(connection, mart, others)))
+    return sorted(changed)
+
+
+def _renamed(lake: Lake, mart: Table, built: Sequence[int], run_id: str) -> Staged:
+    """The rows of years that are not built now and have a name that is not today's, with today's."""
+
+    def query(connection: duckdb.DuckDBPyConnection, view: str) -> tuple[Sequence[int], str]:
+        _view_names(lake, connection)
+        return names.outdated(connection, mart, view), names.renamed(mart, view)
+
+    staged = lake.rewrite(mart, [year for year in lake.years(mart) if year not in built], query, run_id)
+    return replace(staged, expected=partial(lake.sums, mart, staged.years))
+
+
+def _view_names(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
+    for dimension in names.DIMENSIONS:
+        lake.view(connection, dimension)
+
+
+def _both(renamed: Staged, built: Staged | None) -> Staged:
+    """Years with new names and years that were built, as one publication."""
+    if built is None:
+        return renamed
+    expected = [one.expected for one in (renamed, built) if one.expected]
+    return replace(
+        renamed,
+        files=[*renamed.files, *built.files],
+        row_count=renamed.row_count + built.row_count,
+        years=[*(renamed.years or ()), *(built.years or ())],
+        expected=lambda: sum((sums() for sums in expected), Sums.none()),
+        versions=built.versions,
+    )
+
+
+def _stage(
     lake: Lake, spark: SparkSession, marts: Sequence[Table], versions: Mapping[int, str], run_id: str
-) -> Sequence[Published]:
+) -> Sequence[Staged]:
     """The years of `versions`, each with the version of what it is made from."""
     years = list(versions)
     kept = ExitStack()
 
     @cache
     def star() -> Star:
-        names = {table: lake.read(spark, table) for table in _NAMES}
+        read = {table: lake.read(spark, table) for table in _NAMES}
         fact = lake.read(spark, _FACT, years)
-        known = (names[table] for table in (dim_deputies.TABLE, dim_dates.TABLE, dim_suppliers.TABLE))
+        known = (read[table] for table in (dim_deputies.TABLE, dim_dates.TABLE, dim_suppliers.TABLE))
         receipts = of_fact(fact, *known).cache()
         kept.callback(receipts.unpersist)
         return Star(
             receipts=receipts,
             fact=fact,
-            dates=names[dim_dates.TABLE],
-            deputies=names[dim_deputies.TABLE],
-            parties=names[dim_parties.TABLE],
-            states=names[dim_states.TABLE],
-            suppliers=names[dim_suppliers.TABLE],
-            categories=names[dim_expense_categories.TABLE],
-            quotas=names[ref_monthly_quotas.TABLE],
-            limits=names[ref_category_limits.TABLE],
-            gaps=names[ref_known_gaps.TABLE],
+            dates=read[dim_dates.TABLE],
+            deputies=read[dim_deputies.TABLE],
+            parties=read[dim_parties.TABLE],
+            states=read[dim_states.TABLE],
+            suppliers=read[dim_suppliers.TABLE],
+            categories=read[dim_expense_categories.TABLE],
+            quotas=read[ref_monthly_quotas.TABLE],
+            limits=read[ref_category_limits.TABLE],
+            gaps=read[ref_known_gaps.TABLE],
         )
 
     def rows_of(mart: Table) -> DataFrame:
@@ -200,7 +253,7 @@ def _write(
         for mart in marts
     ]
     with kept:
-        return lake.write(drafts, run_id)
+        return lake.stage(drafts, run_id)
 
 
 def _expected(lake: Lake, mart: Table, years: Sequence[int]) -> Sums:
@@ -266,7 +319,7 @@ def describe_tables(context: dg.AssetExecutionContext, lake: LakeResource, files
 
 def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], run_id: str) -> Published:
     """Rows that are what is published already are no new version."""
-    if lake.exists(table) and lake.data_version(table) == version_of(rows()):
+    if lake.stands(table, version_of(rows())):
         return lake.verify(table)
     staged = replace(lake.stage_rows(table, rows, run_id, version_of=version_of), invented=is_invented(lake))
     [published] = lake.publish([staged], run_id)

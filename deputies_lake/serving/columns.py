@@ -6,7 +6,7 @@ Marts repeat names in plain text, so that a reader needs no join; the keys besid
 from dataclasses import replace
 from typing import Final
 
-from deputies_lake.contracts import MONEY, SHARE, YEAR, Column, Totals
+from deputies_lake.contracts import SHARE, TOTAL, YEAR, Column, Totals
 from deputies_lake.star import (
     dim_deputies,
     dim_expense_categories,
@@ -26,7 +26,7 @@ def of_fact(*columns: str) -> tuple[str, ...]:
 
 
 def _amount(name: str, pt: str, en: str, *sources: str, nullable: bool = True) -> Column:
-    return Column(name=name, type=MONEY, pt=pt, en=en, source=of_fact(*sources), nullable=nullable)
+    return Column(name=name, type=TOTAL, pt=pt, en=en, source=of_fact(*sources), nullable=nullable)
 
 
 def count(name: str, pt: str, en: str, *sources: str) -> Column:
@@ -257,7 +257,7 @@ TOTALS_BY_CATEGORY: Final = replace(TOTALS, by=(YEAR, "expense_category_key"))
 DEPUTIES: Final = count("deputies", "deputados com recibo", "deputies with a receipt", "deputy_key")
 SPENT_PER_DEPUTY: Final = Column(
     name="spent_per_deputy",
-    type=MONEY,
+    type=TOTAL,
     pt="despesa dos deputados dividida por quantos têm recibo, em BRL; nula sem deputados",
     en="the deputies' spending divided by how many have a receipt, in BRL; null without deputies",
     source=of_fact("net_amount", "document_amount", "deputy_key"),

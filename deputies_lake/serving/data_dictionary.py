@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from deputies_lake.contracts import MONEY, SHARE, Column, Table
+from deputies_lake.contracts import MONEY, SHARE, TOTAL, Column, Table
 from deputies_lake.tables import served_tables, tables_of
 
-UNITS: Final[Mapping[str, str]] = {MONEY: "BRL", SHARE: "1"}
+UNITS: Final[Mapping[str, str]] = {MONEY: "BRL", TOTAL: "BRL", SHARE: "1"}
 """Of the types that have one. A share is a part of one."""
 
 _MOST: Final = 8

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from deputies_lake.contracts import MONEY, SHARE, Column, Table
+from deputies_lake.contracts import MONEY, SHARE, TOTAL, Column, Table
 from deputies_lake.serving import data_dictionary
 from deputies_lake.serving.citation import LICENCE_EN, LICENCE_URL, Citation
 from deputies_lake.tables import served_tables
@@ -24,6 +24,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "date": "date",
     "timestamp_ntz": "datetime",
     MONEY: "number",
+    TOTAL: "number",
     SHARE: "number",
 }
 

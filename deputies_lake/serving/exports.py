@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import duckdb
 
-from deputies_lake.contracts import MONEY, SHARE, YEAR, Column, Table
+from deputies_lake.contracts import MONEY, SHARE, TOTAL, YEAR, Column, Table
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving.citation import Citation, citation
 from deputies_lake.serving.reading import opened
@@ -38,6 +38,7 @@ class ExportError(Exception):
 # What numbers look like in Excel, which shows them in its user's own way.
 _NUMBER_FORMATS: Final[Mapping[str, str]] = {
     MONEY: "#,##0.00",
+    TOTAL: "#,##0.00",
     SHARE: "0.000000",
     "date": "yyyy-mm-dd",
     "timestamp_ntz": "yyyy-mm-dd hh:mm:ss",
@@ -104,7 +105,7 @@ def _plain(value: Any) -> Any:
 def _for_excel(column: Column) -> str:
     """The column as the text that Excel reads as what it is."""
     name = column.name
-    if column.type in {MONEY, SHARE}:
+    if column.type in {MONEY, TOTAL, SHARE}:
         return f"replace({name}::VARCHAR, '.', ',')"
     if not _is_text(column):
         return f"{name}::VARCHAR"

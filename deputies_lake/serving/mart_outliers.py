@@ -9,7 +9,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 from deputies_lake.serving.columns import CATEGORY, OF_YEAR, SOURCE_CODE, count, of_fact
 from deputies_lake.serving.receipts import Star, by_year, in_brl, whole_cents, with_category
 
@@ -21,7 +21,7 @@ _SPENT: Final = ("net_amount", "document_amount")
 
 def _statistic(name: str, pt: str, en: str, *, nullable: bool = False) -> Column:
     return Column(
-        name=name, type=MONEY, pt=f"{pt}, em BRL", en=f"{en}, in BRL", source=of_fact(*_SPENT), nullable=nullable
+        name=name, type=TOTAL, pt=f"{pt}, em BRL", en=f"{en}, in BRL", source=of_fact(*_SPENT), nullable=nullable
     )
 
 

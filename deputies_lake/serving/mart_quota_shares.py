@@ -10,7 +10,7 @@ from typing import Final
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 from deputies_lake.serving.columns import DEPUTY, MONTH, OF_YEAR, QUALIFIERS, SOURCE_CODE, STATE_CODE, of_fact, share
 from deputies_lake.serving.receipts import HOUSE, Star, by_year, in_brl, named, qualified, ratio, with_deputy
 from deputies_lake.star import ref_monthly_quotas
@@ -20,7 +20,7 @@ _SPENT: Final = of_fact("net_amount")
 
 
 def _amount(name: str, pt: str, en: str, *source: str, nullable: bool) -> Column:
-    return Column(name=name, type=MONEY, pt=pt, en=en, source=source, nullable=nullable)
+    return Column(name=name, type=TOTAL, pt=pt, en=en, source=source, nullable=nullable)
 
 
 TABLE: Final = Table(
@@ -107,7 +107,7 @@ def transform(star: Star) -> DataFrame:
     rows = named(months, star.states, "state_key", ["state_code"]).join(
         F.broadcast(_quotas(star)), on=[YEAR, "month", "state_code"], how="left"
     )
-    rows = rows.withColumn("spent_to_date", F.sum("spent_amount").over(to_date).cast(MONEY)).withColumns(
+    rows = rows.withColumn("spent_to_date", F.sum("spent_amount").over(to_date).cast(TOTAL)).withColumns(
         {
             "share_of_quota": ratio(F.col("spent_amount"), F.col("quota_amount")),
             "share_to_date": ratio(F.col("spent_to_date"), F.col("quota_to_date")),
@@ -124,8 +124,13 @@ def _quotas(star: Star) -> DataFrame:
     to_date = Window.partitionBy(YEAR, "state_code").orderBy("month")
     return (
         years.join(F.broadcast(star.quotas), on=is_valid, how="inner")
-        .withColumn("quota_to_date", F.sum("monthly_quota_amount").over(to_date).cast(MONEY))
+        .withColumn("quota_to_date", F.sum("monthly_quota_amount").over(to_date).cast(TOTAL))
         .select(
-            YEAR, "month", "state_code", F.col("monthly_quota_amount").alias("quota_amount"), "act", "quota_to_date"
+            YEAR,
+            "month",
+            "state_code",
+            F.col("monthly_quota_amount").cast(TOTAL).alias("quota_amount"),
+            "act",
+            "quota_to_date",
         )
     )

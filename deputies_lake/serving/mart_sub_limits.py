@@ -9,7 +9,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.contracts import MONEY, TOTAL, YEAR, Column, Table
 from deputies_lake.serving.columns import CATEGORY, DEPUTY, MONTH, OF_YEAR, QUALIFIERS, SOURCE_CODE, of_fact, share
 from deputies_lake.serving.receipts import (
     HOUSE,
@@ -40,7 +40,7 @@ TABLE: Final = Table(
         SOURCE_CODE,
         Column(
             name="spent_amount",
-            type=MONEY,
+            type=TOTAL,
             pt="despesa líquida do mês na categoria, em BRL",
             en="the month's net spending in the category, in BRL",
             source=of_fact("net_amount"),

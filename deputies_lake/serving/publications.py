@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from deputies_lake.checks.audit import auditor
-from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 from deputies_lake.quota_years import TIMEZONE, current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_reimbursements
 from deputies_lake.staging import rejected_rows
@@ -103,7 +103,7 @@ TABLE: Final = Table(
         ),
         Column(
             name="rejected_amount",
-            type=MONEY,
+            type=TOTAL,
             pt="valor dessas linhas em BRL, das que têm um legível; nulo se nenhuma tem",
             en="amount of these lines in BRL, of those with a readable one; null where none has",
             source=(f"{_REJECTED.name}.amount",),

@@ -12,7 +12,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, GroupedData
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import MONEY, SHARE, YEAR, Totals
+from deputies_lake.contracts import SHARE, TOTAL, YEAR, Totals
 from deputies_lake.raw import chamber_expenses
 from deputies_lake.star import fct_expenses, ref_known_gaps
 
@@ -98,7 +98,7 @@ def fact_sums(totals: Totals) -> str:
 
 def in_brl(cents: SparkColumn) -> SparkColumn:
     """An amount in cents as a decimal, exactly."""
-    return (cents.cast("decimal(16,0)") * F.lit(_CENT)).cast(MONEY)
+    return (cents.cast("decimal(18,0)") * F.lit(_CENT)).cast(TOTAL)
 
 
 def whole_cents(cents: SparkColumn) -> SparkColumn:
@@ -111,7 +111,7 @@ def _quotient(part: SparkColumn, whole: SparkColumn) -> SparkColumn:
 
     Either may be a count or an amount. So many decimal places are never wrong at a boundary of those that stay.
     """
-    return part.cast("decimal(32,18)") / whole.cast("decimal(18,2)")
+    return part.cast("decimal(36,18)") / whole.cast("decimal(18,2)")
 
 
 def sums() -> list[SparkColumn]:
@@ -140,7 +140,7 @@ def per_deputy() -> list[SparkColumn]:
     spent = in_brl(F.sum(of_deputies(F.col("_spent"))))
     return [
         deputies.alias("deputies"),
-        F.when(deputies > 0, _quotient(spent, deputies).cast(MONEY)).alias("spent_per_deputy"),
+        F.when(deputies > 0, _quotient(spent, deputies).cast(TOTAL)).alias("spent_per_deputy"),
     ]
 
 

@@ -118,7 +118,7 @@ def stage_refunds(
             raise MissingTableError(kaggle_refunds.TABLE)
         version = version_of(opened.data_version(kaggle_refunds.TABLE), _digest(settings.cpf_key()))
         table = stg_kaggle_refunds.TABLE
-        if opened.exists(table) and opened.data_version(table) == version and not settings.rebuild():
+        if opened.stands(table, version) and not settings.rebuild():
             context.log.info("neither the refunds nor the code changed since; nothing to do")
             expected = _expected(opened, files.open_archive(), [kaggle_refunds.REFUNDS_YEAR])
             return [opened.verify(table, expected=expected[table])]
@@ -146,7 +146,7 @@ def _versions(lake: Lake, table: Table, years: Sequence[int], settings: Settings
 
 def _changed(lake: Lake, versions: Mapping[Table, Mapping[int, str]], settings: SettingsResource) -> list[int]:
     """The years of which a table is not made from this."""
-    standing = {table: {} if settings.rebuild() else lake.versions(table) for table in versions}
+    standing = {table: {} if settings.rebuild() else lake.intact_versions(table) for table in versions}
     return sorted(
         {
             year

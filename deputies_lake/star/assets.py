@@ -1,7 +1,8 @@
 """The star's assets, built in one step: dimensions, reference tables, and the fact year by year.
 
 Dimensions are made from all staged years, each from its one source, and published before the fact, so that every key
-it holds has its member. The fact finds its keys without them, so Spark writes all of them at once.
+it holds has its member. A member that no staged row mentions any more stays as it was, for years of the fact that are
+not built now refer to it. The fact finds its keys without the dimensions, so Spark writes all of them at once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from deputies_lake.assets import (
     STEP,
     Results,
     check_specs_of,
+    key_of,
     markdown_table,
     publish,
     selected,
@@ -36,6 +38,7 @@ from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import stg_kaggle_refunds
 from deputies_lake.star import (
+    changes,
     dim_dates,
     dim_deputies,
     dim_document_types,
@@ -107,7 +110,14 @@ _STAR: Final = (*_DIMENSIONS, *_REFERENCE_TABLES, *_FACTS)
         spec_of(fct_expenses.TABLE, upstream=[*_EXPENSES, *_DIMENSIONS], partitions=reimbursement_years),
         spec_of(fct_expense_changes.TABLE, upstream=[fct_expenses.TABLE], partitions=reimbursement_years),
     ],
-    check_specs=[check for table in _STAR for check in check_specs_of(table)],
+    check_specs=[
+        *(check for table in _STAR for check in check_specs_of(table)),
+        dg.AssetCheckSpec(
+            name=changes.HISTORY,
+            asset=key_of(fct_expense_changes.TABLE),
+            description="Each version of a year was compared with the one before. One that was lost can't be.",
+        ),
+    ],
     can_subset=True,
     **STEP,
 )
@@ -120,8 +130,8 @@ def build_star(
 ) -> Results:
     """Build the selected dimensions from all staged years, the selected years of the fact, and the reference tables.
 
-    The fact must add up to the staged years in rows and cents. What it changes is noted with it, whichever of the two
-    tables was selected.
+    The fact must add up to the staged years in rows and cents. What its published versions changed is noted after it,
+    whichever of the two tables was selected.
     """
     opened, run_id = lake.open(), context.run.run_id
     wanted = [table for table in _STAR if selected(context, table)]
@@ -132,8 +142,8 @@ def build_star(
         versions, of_years = _versions(opened, wanted, shipped), _fact_versions(opened, years)
         new, new_years = versions, of_years
         if not settings.rebuild():
-            new = {table: version for table, version in versions.items() if not _stands(opened, table, version)}
-            new_years = dict(of_years.items() - opened.versions(fct_expenses.TABLE).items())
+            new = {table: version for table, version in versions.items() if not opened.stands(table, version)}
+            new_years = dict(of_years.items() - opened.intact_versions(fct_expenses.TABLE).items())
         same = [table for table in versions if table not in new]
         if same:
             context.log.info(f"made from the same as what is published: {', '.join(table.name for table in same)}")
@@ -144,16 +154,16 @@ def build_star(
                 for table, rows in shipped.items()
                 if table in new
             ),
-            *_compute(opened, pyspark.session, new, new_years, run_id),
+            *_compute(opened, pyspark.session, new, new_years, run_id, forgets=settings.rebuild()),
         ]
-        published = [*(opened.verify(table) for table in same), *opened.publish(staged, run_id)]
+        published = [*opened.publish(staged, run_id), *(opened.verify(table) for table in same)]
         if years and not new_years:
             context.log.info(f"{len(years)} years: neither staged rows nor the code changed since; nothing to do")
-            published += [
-                opened.verify(fct_expenses.TABLE, years, lambda: _staged_sums(opened, years)),
-                opened.verify(fct_expense_changes.TABLE, years),
-            ]
-        return published
+            published.append(opened.verify(fct_expenses.TABLE, years, lambda: _staged_sums(opened, years)))
+        if years:
+            # After the fact, from what is published: a run that dies between the two loses nothing.
+            published.append(changes.account(opened, years, run_id))
+        return sorted(published, key=lambda one: _STAR.index(one.contract))
 
     def metadata(published: Published) -> Mapping[str, Any]:
         if published.contract != fct_expenses.TABLE:
@@ -179,10 +189,6 @@ def _versions(
     }
 
 
-def _stands(lake: Lake, table: Table, version: str) -> bool:
-    return lake.exists(table) and lake.data_version(table) == version
-
-
 def _staged_versions(lake: Lake) -> Sequence[object]:
     """What names all that dimensions are made from; never the same twice where a year has no version."""
     refunds = lake.data_version(_REFUNDS) if lake.exists(_REFUNDS) else None
@@ -197,8 +203,10 @@ def _compute(
     versions: Mapping[Table, str],
     of_years: Mapping[int, str],
     run_id: str,
+    *,
+    forgets: bool,
 ) -> Sequence[Staged]:
-    """The dimensions among `versions` and the fact's years, staged; with the fact, what it changes."""
+    """The dimensions among `versions` and the fact's years, staged."""
     dimensions = [table for table in _DIMENSIONS if table in versions]
     if not dimensions and not of_years:
         return []
@@ -215,7 +223,10 @@ def _compute(
         _, transform = _DIMENSIONS[table]
         return transform(inputs())
 
-    drafts = [Draft(contract=table, rows=partial(rows_of, table), data_version=versions[table]) for table in dimensions]
+    drafts = [
+        Draft(contract=table, rows=partial(rows_of, table), data_version=versions[table], forgets=forgets)
+        for table in dimensions
+    ]
     if years:
         fact = Draft(
             contract=fct_expenses.TABLE,
@@ -227,7 +238,7 @@ def _compute(
         drafts.append(fact)
     with kept:
         staged = lake.stage(drafts, run_id)
-    return [*staged, _changes(lake, staged[-1], years, run_id)] if years else staged
+    return staged
 
 
 def _fact_versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
@@ -242,19 +253,6 @@ def _fact_versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
         else version_of("no rows")
         for year in years
     }
-
-
-def _changes(lake: Lake, fact: Staged, years: Sequence[int], run_id: str) -> Staged:
-    """What the staged fact changes, with what its years have been through before."""
-    table = fct_expense_changes.TABLE
-    with auditor() as connection:
-        lake.view_staged(connection, fact, "after")
-        if lake.exists(fct_expenses.TABLE):
-            lake.view(connection, fct_expenses.TABLE, years, name="before")
-        else:
-            connection.execute("CREATE TEMP VIEW before AS FROM after WHERE false")
-        found = fct_expense_changes.rows(fct_expense_changes.changes(connection))
-    return lake.add_rows(table, lambda _: found, run_id, years=years)
 
 
 def _expenses(lake: Lake, spark: SparkSession, years: Years = None) -> DataFrame:

@@ -129,6 +129,7 @@ TABLE: Final = Table(
         ),
     ),
     key=("date_key",),
+    referred_by=("fct_expenses",),
 )
 
 

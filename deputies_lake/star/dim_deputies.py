@@ -100,6 +100,7 @@ TABLE: Final = Table(
         ),
     ),
     key=("deputy_key",),
+    referred_by=("fct_expenses",),
 )
 
 

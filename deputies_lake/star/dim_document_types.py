@@ -42,6 +42,7 @@ TABLE: Final = Table(
         Column(name="name_en", pt="nome em inglês", en="name in English", example="Electronic invoice (NF-e)"),
     ),
     key=("document_type_key",),
+    referred_by=("fct_expenses",),
 )
 
 

@@ -78,6 +78,7 @@ TABLE: Final = Table(
         Column(name="note", pt="observação", en="note", nullable=True),
     ),
     key=("expense_category_key",),
+    referred_by=("fct_expenses",),
 )
 
 

@@ -81,6 +81,7 @@ TABLE: Final = Table(
         ),
     ),
     key=("party_key",),
+    referred_by=("fct_expenses",),
 )
 
 

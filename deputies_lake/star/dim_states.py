@@ -42,6 +42,7 @@ TABLE: Final = Table(
         Column(name="region_en", pt="região em inglês", en="region in English", example="Southeast"),
     ),
     key=("state_key",),
+    referred_by=("fct_expenses",),
 )
 
 

@@ -69,6 +69,7 @@ TABLE: Final = Table(
         ),
     ),
     key=("supplier_key",),
+    referred_by=("fct_expenses",),
 )
 
 

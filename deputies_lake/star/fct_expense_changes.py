@@ -2,8 +2,8 @@
 
 The House publishes every year anew each night: receipts arrive late, are corrected, withdrawn. This table says by how
 much, category by category, and outlives the snapshots it was computed from. The comparison is SQL for DuckDB over the
-fact's files before and after, for the one is not published yet when it is made; `deputies-lake diff` asks the same of
-any two snapshots.
+fact's files before and after; `deputies-lake diff` asks the same of any two snapshots. Which versions are compared, and
+when, is in `changes.py`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from deputies_lake.contracts import MONEY, YEAR, Column, Table
+from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 
 _FACT: Final = "fct_expenses"
 
@@ -28,8 +28,8 @@ TABLE: Final = Table(
         Column(
             name="changed_at",
             type="timestamp_ntz",
-            pt="quando a nova versão foi calculada (UTC)",
-            en="when the new version was computed (UTC)",
+            pt="desde quando a nova versão vale (UTC)",
+            en="since when the new version stands (UTC)",
         ),
         Column(
             name="expense_category_key",
@@ -78,7 +78,7 @@ TABLE: Final = Table(
         *(
             Column(
                 name=f"{measure}_{moment}",
-                type=MONEY,
+                type=TOTAL,
                 pt=f"{pt} da categoria no ano, {quando}, em BRL",
                 en=f"{en} of the category in the year, {when}, in BRL",
                 source=(f"{_FACT}.{measure}_amount",),
@@ -186,7 +186,7 @@ def changed_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
     return connection.sql(_CHANGED_ROWS)
 
 
-def rows(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """`changes` as rows of this table, noted now."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return [{**change, "changed_at": now} for change in found]
+def rows(found: Iterable[Mapping[str, Any]], changed_at: datetime) -> list[Mapping[str, Any]]:
+    """`changes` as rows of this table; `changed_at` has a zone."""
+    moment = changed_at.astimezone(UTC).replace(tzinfo=None)
+    return [{**change, "changed_at": moment} for change in found]

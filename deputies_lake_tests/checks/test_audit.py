@@ -71,6 +71,11 @@ def test_subtracting_more_rows_than_there_are_shows() -> None:
     assert (Sums.of([(*FUEL, 1, Decimal(1))]) - Sums.of([(*FUEL, 2, Decimal(1))])).rows == {FUEL: -1}
 
 
+def test_subtracting_a_group_that_was_never_there_shows() -> None:
+    found = Sums.of([(*FUEL, 1, Decimal(1))]) - Sums.of([(*PHONE, 5, Decimal(3))])
+    assert found == Sums({FUEL: 1, PHONE: -5}, {FUEL: Decimal(1), PHONE: Decimal(-3)})
+
+
 CENTS = st.integers(-(10**14), 10**14).map(lambda cents: Decimal(cents).scaleb(-2))
 SUMS = st.dictionaries(
     st.tuples(st.integers(2009, 2012), st.sampled_from(["Fuel", "Phone"])),

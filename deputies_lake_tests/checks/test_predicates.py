@@ -18,6 +18,7 @@ from deputies_lake.checks.predicates import (
     FILLED,
     GRAIN,
     KNOWN,
+    MEMBERS,
     NET,
     NO_CPF,
     REFERENCES,
@@ -101,8 +102,8 @@ def run(
         (stg_kaggle_refunds.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN)),
         (stg_chamber_expenses.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN, COMPETENCE, NET, DATES)),
         (rejected_rows.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF)),
-        (dim_dates.TABLE, (GRAIN, FILLED)),
-        (dim_expense_categories.TABLE, (GRAIN, FILLED)),
+        (dim_dates.TABLE, (GRAIN, FILLED, MEMBERS)),
+        (dim_expense_categories.TABLE, (GRAIN, FILLED, MEMBERS)),
         (fct_expenses.TABLE, (GRAIN, FILLED, REFERENCES, ADDS_UP, NO_CPF)),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
@@ -130,7 +131,7 @@ def test_no_rows_pass(connection: duckdb.DuckDBPyConnection) -> None:
 def test_two_rows_of_one_key_fail(connection: duckdb.DuckDBPyConnection) -> None:
     finding = run(connection, GRAIN, receipts({"receipt_key": "x"}, {}, {"receipt_key": "x"}, {"receipt_key": "x"}))
     assert not finding.passed
-    assert finding.summary == "1 values of receipt_key occur more than once"
+    assert finding.summary == "1 values of receipt_key occur more than once in 2013, such as receipt_key x"
     assert finding.figures == {"repeated": 1, "examples": "[('x', 3)]"}
 
 
@@ -171,7 +172,14 @@ def test_an_empty_text_is_no_null(connection: duckdb.DuckDBPyConnection) -> None
 @pytest.mark.parametrize("column", CONTRACT.required)
 def test_a_null_in_a_required_column_fails(connection: duckdb.DuckDBPyConnection, column: str) -> None:
     finding = run(connection, FILLED, receipts({}, {column: None}))
-    assert (finding.passed, finding.summary, finding.figures) == (False, f"nulls in {column}", {column: 1})
+    assert (finding.passed, finding.figures) == (False, {column: 1})
+    assert finding.summary.startswith(f"nulls in {column} in ")
+
+
+def test_of_a_null_the_years_and_a_row_are_told(connection: duckdb.DuckDBPyConnection) -> None:
+    nulls = [{"year": year, "receipt_key": f"{year}", "label": None} for year in range(2019, 2013, -1)]
+    finding = run(connection, FILLED, receipts(*nulls))
+    assert finding.summary == "nulls in label in 2014, 2015, 2016, 2017, 2018 and others, such as receipt_key 2014"
 
 
 def test_nulls_are_counted_for_each_column(connection: duckdb.DuckDBPyConnection) -> None:
@@ -194,7 +202,8 @@ def test_keys_without_a_member_fail_and_are_counted_by_rows(connection: duckdb.D
 def test_each_dimension_is_told_of_its_own(connection: duckdb.DuckDBPyConnection) -> None:
     finding = run(connection, REFERENCES, receipts({"state_key": 7}, {"party_key": 7}, {"party_key": 8}))
     assert finding.summary == (
-        "keys without a member: state_key (1 rows), party_key (2 rows); materialize the dimensions first"
+        "keys without a member: state_key (1 rows in 2013, such as receipt_key 0-1, state_key 7), "
+        "party_key (2 rows in 2013, such as receipt_key 1-1, party_key 7); materialize the dimensions first"
     )
 
 
@@ -281,12 +290,13 @@ def test_an_amount_filed_under_another_group_fails_although_the_total_is_right(
 ) -> None:
     moved = [RECEIPTS[0], {**RECEIPTS[1], "year": 2014, "label": "Phone"}, RECEIPTS[2]]
     finding = run(connection, ADDS_UP, moved, expected=EXPECTED)
-    assert (finding.passed, finding.summary) == (False, "2 of 2 groups by year, label do not add up")
+    shown = "such as group 2013 | Fuel: expected 2 rows, BRL 0.30; found 1 rows, BRL 0.10"
+    assert (finding.passed, finding.summary) == (False, f"2 of 2 groups by year, label do not add up, {shown}")
 
 
 def test_groups_that_do_not_add_up_are_counted_and_five_are_shown(connection: duckdb.DuckDBPyConnection) -> None:
     finding = run(connection, ADDS_UP, receipts(*({"year": year} for year in range(2009, 2018))), expected=Sums.none())
-    assert finding.summary == "9 of 9 groups by year, label do not add up"
+    assert finding.summary.startswith("9 of 9 groups by year, label do not add up, such as group 2009 | Fuel: ")
     assert [name for name in finding.figures if name.startswith("group ")] == [
         f"group {year} | Fuel" for year in range(2009, 2014)
     ]

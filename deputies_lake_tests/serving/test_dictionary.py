@@ -12,7 +12,7 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from deputies_lake.contracts import LAYERS, TYPES
+from deputies_lake.contracts import LAYERS, MONEY, SHARE, TOTAL, TYPES
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import data_dictionary, dictionary
 from deputies_lake.serving.citation import citation
@@ -61,7 +61,7 @@ def test_what_is_required_is_there_in_each_row() -> None:
 
 def test_an_amount_is_in_brl_and_a_share_is_a_part_of_one() -> None:
     units = {(row["column_type"], row["unit"]) for row in data_dictionary.rows()}
-    assert {kind: unit for kind, unit in units if unit} == {"decimal(14,2)": "BRL", "decimal(9,6)": "1"}
+    assert {kind: unit for kind, unit in units if unit} == {MONEY: "BRL", TOTAL: "BRL", SHARE: "1"}
 
 
 def test_a_column_goes_back_to_the_files_as_they_were_published() -> None:

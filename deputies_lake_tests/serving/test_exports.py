@@ -121,7 +121,7 @@ def test_a_csv_with_points_begins_with_its_header(folder: Path) -> None:
 
 def test_parquet_keeps_types_and_values(folder: Path, lake: Lake) -> None:
     table = pq.read_table(folder / "a.parquet")
-    assert table.schema.field("spent_amount").type == pa.decimal128(14, 2)
+    assert table.schema.field("spent_amount").type == pa.decimal128(18, 2)
     assert table.schema.field("year").type == pa.int32()
     assert table["spent_amount"].to_pylist() == [Decimal("1234567.80"), Decimal("3.00"), Decimal("-0.50")]
 

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from deputies_lake.assets import key_of
-from deputies_lake.checks.audit import Sums
+from deputies_lake.checks.audit import AuditFailedError, Sums
 from deputies_lake.contracts import Table
 from deputies_lake.raw import file_versions
 from deputies_lake.resources.lake import LakeResource
@@ -21,7 +21,9 @@ from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.star import (
     assets,
+    changes,
     dim_deputies,
+    dim_suppliers,
     fct_expense_changes,
     fct_expenses,
     ref_known_gaps,
@@ -205,6 +207,99 @@ def test_rows_of_both_sources_in_one_year_are_not_published(star: Star, monkeypa
     assert "fct_expenses.adds_up: 1 of 4 groups by year, expense_category_key do not add up" in failure_of(run)
     # Nor are the dimensions, which were made from the same rows.
     assert {name.partition(".")[0] for name, _ in star.lake.overview()} == {"staging"}
+
+
+# what no staged row mentions any more
+
+
+OTHER: Final[StagedRow] = {
+    "expense_key": 7,
+    "supplier_token": "44555666000181",
+    "supplier_id": "44555666000181",
+    "supplier_name": "PADARIA FICTÍCIA",
+}
+
+
+def suppliers(star: Star) -> Mapping[str, Any]:
+    return {row["supplier_name"]: row["supplier_key"] for row in star.lake.rows(dim_suppliers.TABLE)}
+
+
+def test_a_published_year_keeps_the_members_that_its_source_lost_since(star: Star) -> None:
+    star.stage(HOUSE, {"year": 2022, "expense_key": 6}, {"year": 2022, **OTHER}, {"year": 2023, "expense_key": 8})
+    star.build(2022, 2023)
+    before = suppliers(star)
+    star.stage(HOUSE, {"year": 2022, "expense_key": 6}, {"year": 2022, "expense_key": 9})
+    run = star.build(2023, 2023)
+    assert (run.success, suppliers(star)) == (True, before)
+    assert {row["supplier_key"] for row in star.lake.rows(FACT)} <= set(suppliers(star).values())
+
+
+def test_when_all_is_rebuilt_members_that_nothing_refers_to_are_forgotten(
+    star: Star, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    star.stage(HOUSE, {"year": 2022, "expense_key": 6}, {"year": 2022, **OTHER}, {"year": 2023, "expense_key": 8})
+    star.build(2022, 2023)
+    star.stage(HOUSE, {"year": 2022, "expense_key": 6})
+    monkeypatch.setenv("DEPUTIES_LAKE_REBUILD", "all")
+    assert star.build(2023, 2023).success
+    assert OTHER["supplier_name"] in suppliers(star)
+    star.build(2022, 2022)
+    assert star.build(2023, 2023).success
+    assert OTHER["supplier_name"] not in suppliers(star)
+
+
+def test_a_dimension_that_lost_a_member_of_another_year_is_not_published(star: Star) -> None:
+    star.stage(HOUSE, {"year": 2022, **OTHER}, {"year": 2023, "expense_key": 8})
+    star.build(2022, 2023)
+    member = suppliers(star)[str(OTHER["supplier_name"])]
+    rows = [row for row in star.lake.rows(dim_suppliers.TABLE) if row["supplier_key"] != member]
+    with pytest.raises(AuditFailedError) as failed:
+        star.lake.publish([star.lake.stage_rows(dim_suppliers.TABLE, lambda: rows, "run")], "run")
+    assert (
+        "dim_suppliers.published_keys_have_members: published rows without a member: star.fct_expenses of 2022: "
+        f"1 rows, such as supplier_key {member}; build these years with the dimension"
+    ) in str(failed.value)
+    assert member in suppliers(star).values()
+
+
+# runs that died
+
+
+def history(star: Star) -> list[tuple[Any, ...]]:
+    rows = [{**row, "changed_at": None} for row in star.lake.rows(fct_expense_changes.TABLE)]
+    return sorted((tuple(row.items()) for row in rows), key=str)
+
+
+def test_a_run_that_died_after_the_fact_leaves_its_history_to_the_next(
+    star: Star, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = Star(tmp_path / "alive")
+    for key, version in enumerate(("a file", "another")):
+        for lake in (star, alive):
+            lake.stage(HOUSE, {"year": 2022, "expense_key": key}, version=version)
+        with monkeypatch.context() as killed:
+            killed.setattr(changes, "account", _die)
+            assert not star.build(2022, 2022).success
+        assert alive.build(2022, 2022).success
+    assert star.lake.rows(FACT) == alive.lake.rows(FACT)
+    assert star.build(2022, 2022).success
+    assert history(star) == history(alive)
+    assert len(history(star)) == 2
+
+
+def _die(*_: object) -> None:
+    raise dg.Failure(description="killed", allow_retries=False)
+
+
+def test_a_year_that_lost_a_file_is_built_again_and_its_history_says_so(star: Star) -> None:
+    star.stage(HOUSE, {"year": 2022}, {"year": 2023, "expense_key": 8}, version="a file")
+    star.build(2022, 2023)
+    before = star.lake.rows(FACT)
+    Path(star.lake.files(FACT, [2022])[0].removeprefix("file://")).unlink()
+    run = star.materialize(key_of(FACT), key_of(fct_expense_changes.TABLE), years=(2022, 2022))
+    assert (run.success, star.lake.rows(FACT)) == (True, before)
+    failed = [check for check in run.get_asset_check_evaluations() if not check.passed]
+    assert [(check.check_name, str(check.description)[:5]) for check in failed] == [("history_is_whole", "2022:")]
 
 
 # reference tables

@@ -1,8 +1,10 @@
 """What two versions of a year differ in, row by row and category by category."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -120,5 +122,6 @@ def test_a_first_version_adds_all_it_has(connection: duckdb.DuckDBPyConnection) 
 
 def test_changes_become_rows_of_the_table(connection: duckdb.DuckDBPyConnection) -> None:
     show(connection, [], [STAYS])
-    (row,) = rows(changes(connection))
+    (row,) = rows(changes(connection), datetime(2026, 8, 17, 4, tzinfo=ZoneInfo("America/Sao_Paulo")))
     assert set(row) == set(TABLE.column_names)
+    assert row["changed_at"] == datetime(2026, 8, 17, 7)  # noqa: DTZ001
