@@ -12,7 +12,7 @@ import pytest
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive, LandingZone
 from deputies_lake.raw.ingestion import stage_file
-from deputies_lake.raw.intake import Intake, TakenIn
+from deputies_lake.raw.intake import Intake, NoneTakenInError, TakenIn
 from deputies_lake.raw.origin import FIRST_INVENTED_BRANCH, is_invented_lake, origins
 from deputies_lake.raw.published_csv import RawFileError
 from deputies_lake.resources import iceberg
@@ -165,7 +165,7 @@ def test_an_invented_file_is_refused_by_a_lake_of_real_data_and_the_others_go_on
     landed.take_in(2018)
     landed.put(sample / "Ano-2019.csv.zip")
     taken = landed.take_in(*YEARS)
-    assert (taken.new, taken.refused) == ([], [2019])
+    assert (taken.new, list(taken.refused)) == ([], [2019])
     assert landed.lake.years(chamber_expenses.TABLE) == [2018]
     assert is_invented_lake(landed.lake) is False
 
@@ -190,9 +190,9 @@ def test_what_was_published_stays_and_the_remedy_is_said(
     before = landed.lake.versions(chamber_expenses.TABLE)
     # The same year anew, of the other kind.
     landed.put(folders[second] / "Ano-2018.csv.zip")
-    with pytest.raises(RawFileError) as refusal:
+    with pytest.raises(NoneTakenInError) as refusal:
         landed.take_in(2018)
-    assert str(landed.folder / "Ano-2018.csv.zip") in str(refusal.value)
+    assert "Ano-2018.csv.zip" in str(refusal.value)
     assert told in str(refusal.value)
     assert landed.lake.versions(chamber_expenses.TABLE) == before
 
@@ -202,7 +202,7 @@ def test_in_an_empty_lake_real_files_count_more(landed: Landed, sample: Path, re
     with pytest.raises(RawFileError, match="this file is invented"):
         landed.take_in_kaggle()
     taken = landed.take_in(*YEARS)
-    assert (taken.new, taken.refused) == ([2019], [2018])
+    assert (taken.new, list(taken.refused)) == ([2019], [2018])
 
 
 def test_kaggles_files_are_held_against_the_houses(landed: Landed, sample: Path, real: Path) -> None:
