@@ -178,7 +178,7 @@ def _settings_of_demo(rows: int) -> Settings:
 
     zone = LandingZone(load_settings(variables={HOME: LAKE_HOME, **values(VARIABLES)}).landing)
     found = origins(zone)
-    if zone.files() and not (found and all(found.values())):
+    if zone.files() and (True not in found.values() or False in found.values()):
         use_home_unless_set(LAKE_HOME)
         return load_settings()
     use_home_unless_set(DEMO_HOME)

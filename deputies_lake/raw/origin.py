@@ -46,8 +46,8 @@ def is_invented_lake(lake: Lake) -> bool | None:
     return any(lake.is_invented(table) for table in filled) if filled else None
 
 
-def origins(zone: LandingZone) -> Mapping[str, bool]:
-    """The publishers' files in a landing zone by their names, and whether each is invented."""
+def origins(zone: LandingZone) -> Mapping[str, bool | None]:
+    """The publishers' files in a landing zone by their names, and whether each is invented, as `is_invented` tells."""
     yearly = [chamber_expenses.CSV.of_year(year) for year in range(FIRST_YEAR, current_year() + 1)]
     sources = (kaggle_reimbursements.CSV, kaggle_refunds.CSV, *yearly)
     by_name = {name: source for source in sources for name in source.file_names}
@@ -61,35 +61,39 @@ def origins(zone: LandingZone) -> Mapping[str, bool]:
 def require_one(lake: Lake, zone: LandingZone, landed: LandedFile, source: PublishedCsv) -> bool:
     """Whether a file about to be taken in is invented. Raises `RawFileError` where the lake's rows are the other way.
 
-    Where the lake has none yet, real files count more than invented ones beside them.
+    Where the lake has none yet, real files count more than invented ones beside them. A file that can't be read is
+    neither: whoever reads it says what is wrong with it.
     """
     invented, of_lake = is_invented(zone, landed, source), is_invented_lake(lake)
-    if invented and (of_lake is False or (of_lake is None and not all(origins(zone).values()))):
+    if invented and (of_lake is False or (of_lake is None and False in origins(zone).values())):
         problem = "this file is invented, deputies-lake sample wrote it, and here are real data"
         remedy = (
             f"Take it away. A lake of invented data has a home of its own: deputies-lake demo builds ./{DEMO_HOME}."
         )
         raise RawFileError(landed.path, problem, remedy)
-    if of_lake and not invented:
+    if of_lake and invented is False:
         problem = "this file is none that deputies-lake sample wrote, and this lake is of invented data"
         raise RawFileError(landed.path, problem, f"Real data need a home of their own: set {HOME} to another folder.")
-    return invented
+    return bool(invented)
 
 
-def is_invented(zone: LandingZone, landed: LandedFile, source: PublishedCsv) -> bool:
-    """Told by the companies in the file's first lines. One that can't be read is not ours."""
+def is_invented(zone: LandingZone, landed: LandedFile, source: PublishedCsv) -> bool | None:
+    """Told by the companies in the file's first lines; None of a file that can't be read, or lacks their column."""
     try:
         with zone.filesystem.open_input_file(landed.path) as file, _text(file, landed, source) as stream:
             head = stream.read(_HEAD_BYTES)
     except (RawFileError, OSError, EOFError, gzip.BadGzipFile):
-        return False
+        return None
     # The last line may be cut off.
     lines = head.decode("utf-8-sig", errors="replace").splitlines()[:-1]
     column = _COMPANIES[source.source_code]
+    rows = csv.DictReader(lines, delimiter=source.delimiter)
     try:
-        found = [_branch(row.get(column) or "") for row in csv.DictReader(lines, delimiter=source.delimiter)]
+        if column not in (rows.fieldnames or ()):
+            return None
+        found = [_branch(row.get(column) or "") for row in rows]
     except csv.Error:
-        return False
+        return None
     branches = [branch for branch in found if branch is not None]
     return len(branches) >= _FEWEST_COMPANIES and min(branches) >= FIRST_INVENTED_BRANCH
 

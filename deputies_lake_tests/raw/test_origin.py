@@ -120,9 +120,9 @@ def test_a_file_with_companies_as_there_are_is_not_invented(real: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["Ano-2018.csv.zip", "Ano-2018.csv", "deputies_dataset.csv", "deputies_dataset.csv.gz"]
 )
-def test_a_file_that_can_not_be_read_is_not_ours(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_can_not_be_read_is_neither(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    assert origins(LandingZone(str(tmp_path))) == {name: False}
+    assert origins(LandingZone(str(tmp_path))) == {name: None}
 
 
 def test_only_publishers_files_are_looked_at(sample: Path, tmp_path: Path) -> None:
@@ -203,6 +203,16 @@ def test_in_an_empty_lake_real_files_count_more(landed: Landed, sample: Path, re
         landed.take_in_kaggle()
     taken = landed.take_in(*YEARS)
     assert (taken.new, list(taken.refused)) == ([2019], [2018])
+
+
+def test_a_file_that_can_not_be_read_is_neither_and_is_refused_for_its_true_cause(landed: Landed, sample: Path) -> None:
+    landed.put(sample / "Ano-2018.csv.zip")
+    (landed.folder / "Ano-2019.csv.zip").write_bytes(b"<!DOCTYPE html><html>manutencao</html>")
+    (landed.folder / "Ano-2020.csv").write_bytes(b"<!DOCTYPE html>\n<html>manutencao</html>\n")
+    assert origins(landed.zone) == {"Ano-2018.csv.zip": True, "Ano-2019.csv.zip": None, "Ano-2020.csv": None}
+    taken = landed.take_in(*YEARS, 2020)
+    assert (taken.new, [*taken.refused]) == ([2018], [2019, 2020])
+    assert all("web page" in why for why in taken.refused.values())
 
 
 def test_kaggles_files_are_held_against_the_houses(landed: Landed, sample: Path, real: Path) -> None:
