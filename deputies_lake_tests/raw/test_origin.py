@@ -135,9 +135,9 @@ def test_the_branches_of_a_sample_are_those_that_are_looked_for() -> None:
 
 
 def test_no_real_file_is_taken_for_invented(real_data: Path) -> None:
-    found: dict[str, bool] = {}
+    found: dict[str, bool | None] = {}
     for folder in {path.parent for path in real_data.rglob("*") if path.is_file()}:
-        of_folder: Mapping[str, bool] = origins(LandingZone(str(folder)))
+        of_folder: Mapping[str, bool | None] = origins(LandingZone(str(folder)))
         found |= {f"{folder}/{name}": is_invented for name, is_invented in of_folder.items()}
     assert found
     assert not any(found.values())
