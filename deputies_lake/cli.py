@@ -168,6 +168,9 @@ def demo(landing: Path | None, rows: int) -> None:
     for warning in outcome.warnings:
         click.echo(f"  {warning}")
     _tell_where_things_are(settings, home)
+    if outcome.refused:
+        click.secho("\nNot all was published: see Checks", fg="red", err=True)
+        sys.exit(1)
 
 
 def _settings_of_demo(rows: int) -> Settings:

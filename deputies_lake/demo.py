@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import dagster as dg
 
+from deputies_lake import causes
 from deputies_lake.checks.audit import auditor
 from deputies_lake.definitions import defs
 from deputies_lake.partitions import range_tags
@@ -21,12 +22,16 @@ from deputies_lake.star import fct_expenses
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the demo's runs made of the lake. `warnings` are the checks that did not pass and stop nothing."""
+    """What the demo's runs made of the lake. `warnings` are the checks that did not pass and stop nothing.
+
+    `refused` says whether one of them kept a file or a year from being published.
+    """
 
     succeeded: bool
     problems: Sequence[str]
     checks_passed: int
     warnings: Sequence[str]
+    refused: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,7 @@ def materialize_all(instance: dg.DagsterInstance, lake: Lake) -> Outcome:
         problems=built.problems,
         checks_passed=taken_in.checks_passed + built.checks_passed,
         warnings=[*taken_in.warnings, *built.warnings],
+        refused=taken_in.refused or built.refused,
     )
 
 
@@ -85,21 +91,22 @@ def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], year
     tags = range_tags(years[0], years[-1])
     with dg.execute_job(dg.reconstructable(job), instance=instance, run_config=RUN_CONFIG, tags=tags) as result:
         checks = result.get_asset_check_evaluations()
-        failures = [event for event in result.all_events if event.is_step_failure]
+        failures = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
+    failed = [check for check in checks if not check.passed]
+    causes_of_steps = [causes.of_event(event) for event in failures if event.is_step_failure]
     return Outcome(
         succeeded=result.success,
-        problems=[_sentence(failure) for failure in failures],
-        checks_passed=sum(check.passed for check in checks),
-        warnings=[
-            f"{check.asset_key.to_user_string()} {check.check_name}: {check.description}"
-            for check in checks
-            if not check.passed
-        ],
+        # A run that fails before its first step has no other event that says why.
+        problems=causes_of_steps or [causes.of_event(event) for event in failures],
+        checks_passed=len(checks) - len(failed),
+        warnings=[_sentence(check) for check in failed],
+        refused=any(check.severity == dg.AssetCheckSeverity.ERROR for check in failed),
     )
 
 
-def _sentence(event: dg.DagsterEvent) -> str:
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return str(failure.user_failure_data.description)
-    return str(failure.error.message) if failure.error else "failed without a message"
+def _sentence(check: dg.AssetCheckEvaluation) -> str:
+    """What a check found; of files, each that it names and what to do, as they stand beside its result in the UI."""
+    told = f"{check.asset_key.to_user_string()} {check.check_name}: {check.description}"
+    if check.asset_key.path[0] != "raw":
+        return told
+    return "\n".join([told, *(f"    {name}: {figure.value}" for name, figure in check.metadata.items())])

@@ -36,7 +36,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Type a demo whose runs have this outcome."""
 
     def ask(*arguments: str, outcome: Outcome | None = None) -> Result:
-        fine = Outcome(succeeded=True, problems=(), checks_passed=1, warnings=())
+        fine = Outcome(succeeded=True, problems=(), checks_passed=1, warnings=(), refused=False)
         monkeypatch.setattr(demo, "materialize_all", lambda *_: outcome or fine)
         return CliRunner().invoke(main, ["demo", "--rows", "5000", *arguments])
 
@@ -163,3 +163,24 @@ def test_real_files_are_fetched_into_the_lake_even_after_a_demo(
     monkeypatch.setenv(CHAMBER_URL, "none")
     asked = CliRunner().invoke(main, ["fetch", "--years", "2019"])
     assert f"files come into {folder}/lake/landing by hand" in asked.output
+
+
+# what came of it
+
+
+def test_where_a_file_was_refused_it_is_named_and_the_demo_has_not_succeeded(
+    ask: Callable[..., Result], folder: Path
+) -> None:
+    landed(folder / "lake" / "landing", "Ano-2019.csv.zip")
+    warning = "raw/chamber_expenses files_are_readable: 2019 not published\n    2019: Ano-2019.csv.zip: fetch it again"
+    told = ask(outcome=Outcome(succeeded=True, problems=(), checks_passed=1, warnings=[warning], refused=True))
+    assert warning in told.output
+    assert "1 of 2 passed" in told.output
+    assert "Not all was published: see Checks" in told.output
+    assert told.exit_code == 1
+
+
+def test_what_stops_nothing_is_told_and_the_demo_has_succeeded(ask: Callable[..., Result], folder: Path) -> None:
+    landed(folder / "lake" / "landing", "Ano-2019.csv.zip")
+    told = ask(outcome=Outcome(succeeded=True, problems=(), checks_passed=1, warnings=["dates: 3 rows"], refused=False))
+    assert ("dates: 3 rows" in told.output, told.exit_code) == (True, 0)
