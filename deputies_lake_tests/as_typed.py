@@ -62,7 +62,7 @@ class Shell:
                         link.symlink_to(program)
         return programs
 
-    def run(self, line: str, *, timeout: int = 300, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, line: str, *, timeout: int = 900, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Type `line` in the project's folder and wait for it. Both streams come back together, as one reads them."""
         return subprocess.run(
             ["bash", "-c", line],
