@@ -281,7 +281,7 @@ def test_a_run_that_died_after_the_fact_leaves_its_history_to_the_next(
             killed.setattr(changes, "account", _die)
             assert not star.build(2022, 2022).success
         assert alive.build(2022, 2022).success
-    assert star.lake.rows(FACT) == alive.lake.rows(FACT)
+    assert star.facts() == alive.facts()
     assert star.build(2022, 2022).success
     assert history(star) == history(alive)
     assert len(history(star)) == 2
@@ -294,10 +294,10 @@ def _die(*_: object) -> None:
 def test_a_year_that_lost_a_file_is_built_again_and_its_history_says_so(star: Star) -> None:
     star.stage(HOUSE, {"year": 2022}, {"year": 2023, "expense_key": 8}, version="a file")
     star.build(2022, 2023)
-    before = star.lake.rows(FACT)
+    before = sorted(map(str, star.lake.rows(FACT)))
     Path(star.lake.files(FACT, [2022])[0].removeprefix("file://")).unlink()
     run = star.materialize(key_of(FACT), key_of(fct_expense_changes.TABLE), years=(2022, 2022))
-    assert (run.success, star.lake.rows(FACT)) == (True, before)
+    assert (run.success, sorted(map(str, star.lake.rows(FACT)))) == (True, before)
     failed = [check for check in run.get_asset_check_evaluations() if not check.passed]
     assert [(check.check_name, str(check.description)[:5]) for check in failed] == [("history_is_whole", "2022:")]
 
