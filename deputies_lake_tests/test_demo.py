@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deputies_lake import demo
+from deputies_lake import cli, demo
 from deputies_lake.cli import main
 from deputies_lake.demo import Outcome
 from deputies_lake.environments import CHAMBER_URL, DAGSTER_HOME, HOME, LANDING, load_settings
@@ -38,6 +38,8 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     def ask(*arguments: str, outcome: Outcome | None = None) -> Result:
         fine = Outcome(succeeded=True, problems=(), checks_passed=1, warnings=(), refused=False)
         monkeypatch.setattr(demo, "materialize_all", lambda *_: outcome or fine)
+        # A demo ends the Java that its runs started, which here would be that of all of this process's tests.
+        monkeypatch.setattr(cli, "end_java", lambda: None)
         return CliRunner().invoke(main, ["demo", "--rows", "5000", *arguments])
 
     return ask
