@@ -52,12 +52,14 @@ def chromium(width: int = 2600, height: int = 2200) -> Iterator[Chrome]:
         browser.quit()
 
 
-def open_asset_graph(browser: Chrome, url: str, titles: Collection[str]) -> None:
-    """Open the asset graph with every layer unfolded and draw it smaller until each of these titles was in view.
+def open_asset_graph(browser: Chrome, url: str, unfolded_layers: Collection[str], titles: Collection[str]) -> None:
+    """Open the asset graph with these layers unfolded and draw it smaller until each of these titles was in view.
+
+    Drawn very small, the UI folds every layer again: unfold few layers to see all of their tables.
 
     Raises `TimeoutException`, which names what is missing.
     """
-    unfolded = ",".join(f"global@global:{layer}" for layer in LAYERS)
+    unfolded = ",".join(f"global@global:{layer}" for layer in unfolded_layers)
     browser.get(f"{url}/asset-groups?{urlencode({'expanded': unfolded})}")
     missing = {*titles}
 
@@ -95,13 +97,15 @@ def _is_short_for(title: str, shown: str) -> bool:
 
 def _titles(browser: Chrome) -> set[str]:
     """The first line of each node of the graph that is drawn."""
-    nodes = browser.find_elements(By.XPATH, "//*[name()='foreignObject']")
-    return {node.text.split("\n")[0] for node in nodes}
+    texts: list[str] = browser.execute_script(
+        "return Array.from(document.querySelectorAll('foreignObject > *'), node => node.innerText)"
+    )
+    return {text.split("\n")[0] for text in texts}
 
 
 if __name__ == "__main__":
     with chromium() as opened:
-        open_asset_graph(opened, sys.argv[1], ["fct_expenses", "kaggle_refunds"])
+        open_asset_graph(opened, sys.argv[1], LAYERS, ["fct_expenses", "kaggle_refunds"])
         # The graph glides into its place.
         time.sleep(3)
         opened.save_screenshot(str(Path(sys.argv[2])))

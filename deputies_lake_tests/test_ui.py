@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from selenium.webdriver import Chrome
 
+from deputies_lake.contracts import LAYERS
 from deputies_lake_tests import browser
 from deputies_lake_tests.as_typed import PROJECT, README, Shell, commands_in
 from deputies_lake_tests.test_definitions import CONTRACTS
@@ -73,9 +74,10 @@ def opened() -> Iterator[Chrome]:
         yield chrome
 
 
-def test_the_graph_shows_every_table_in_its_layer(url: str, opened: Chrome) -> None:
-    layers = {contract.layer for contract in CONTRACTS.values()}
-    browser.open_asset_graph(opened, url, {*layers, *(contract.name for contract in CONTRACTS.values())})
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_graph_shows_every_table_in_its_layer(url: str, opened: Chrome, layer: str) -> None:
+    tables = {contract.name for contract in CONTRACTS.values() if contract.layer == layer}
+    browser.open_asset_graph(opened, url, [layer], {*LAYERS, *tables})
 
 
 def test_the_checks_of_the_fact_are_shown(url: str, opened: Chrome) -> None:

@@ -173,8 +173,11 @@ def _expected(lake: Lake, archive: Archive, years: Sequence[int]) -> Mapping[Tab
         return published(raw) - lake.sums(rejected_rows.TABLE, years, f"source_code = '{raw.name}'")
 
     def rejected() -> Sums:
+        # Refunds have no partitions, so only the condition keeps rows of other years out.
+        of_years = f"year IN ({', '.join(map(str, years))})"
         left = (
-            published(raw) - lake.sums(table, years if table.partitioned else None) for raw, table in _TABLE_OF.items()
+            published(raw) - lake.sums(table, years if table.partitioned else None, of_years)
+            for raw, table in _TABLE_OF.items()
         )
         return sum(left, Sums.none())
 

@@ -12,16 +12,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from deputies_lake.contracts import Table
-from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
-from deputies_lake.raw.assets import kaggle_reimbursements_asset, take_in_chamber_expenses
+from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.assets import kaggle_refunds_asset, kaggle_reimbursements_asset, take_in_chamber_expenses
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_reimbursements
-from deputies_lake.staging.assets import stage_expenses
+from deputies_lake.staging.assets import stage_expenses, stage_refunds
 from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, under_points
-from deputies_lake_tests.staging.raw_rows import RawRow, chamber_expense, file_of, reimbursement
+from deputies_lake_tests.staging.raw_rows import RawRow, chamber_expense, file_of, refund, reimbursement
 
 HOUSE: Final = stg_chamber_expenses.TABLE
 KAGGLE: Final = stg_kaggle_reimbursements.TABLE
@@ -60,6 +60,13 @@ class Platform:
         source = kaggle_reimbursements.CSV
         (self._landing / source.csv_name).write_bytes(file_of(source, rows))
         assert self._materialize(kaggle_reimbursements_asset).success
+
+    def refunds(self, *rows: RawRow) -> None:
+        """Land and take in Kaggle's file of refunds, and stage what can be read of it."""
+        source = kaggle_refunds.CSV
+        (self._landing / source.csv_name).write_bytes(file_of(source, rows))
+        assert self._materialize(kaggle_refunds_asset).success
+        assert self._materialize(stage_refunds).success
 
     def stage(self, year: int, *tables: Table, spark: SparkResource | None = None) -> dg.ExecuteInProcessResult:
         """Run the step for a year and, of its tables, for these or all."""
@@ -229,6 +236,13 @@ def test_what_has_not_changed_is_audited_again_and_not_computed(platform: Platfo
     assert again.success
     assert checks_of(again) == checks_of(first)
     assert [platform.lake.snapshots(table) for table in (HOUSE, KAGGLE, REJECTED)] == snapshots
+
+
+def test_a_year_that_has_not_changed_adds_up_beside_refunds_of_another(platform: Platform) -> None:
+    platform.house(2022, chamber_expense())
+    platform.refunds(refund())
+    assert platform.stage(2022).success
+    assert platform.stage(2022, spark=NoSpark(spark_config={})).success
 
 
 def test_of_several_tables_each_year_follows_its_own_file(platform: Platform) -> None:
