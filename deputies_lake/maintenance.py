@@ -69,9 +69,16 @@ def clean(lake: Lake, settings: Settings, *, dry_run: bool) -> Iterator[Cleaned]
 
 def _require_own(name: str, location: str, settings: Settings) -> None:
     """What lies beside the home is somebody else's, whatever a catalog says."""
-    own = settings.warehouse if settings.aws else f"file://{Path(settings.warehouse).resolve()}"
-    if not location.startswith(f"{own}/"):
-        raise RuntimeError(f"{name} is in {location}, outside {own}: nothing of it was touched")
+    own = _homes(settings)
+    if not location.startswith(tuple(f"{home}/" for home in own)):
+        raise RuntimeError(f"{name} is in {location}, outside {' and '.join(own)}: nothing of it was touched")
+
+
+def _homes(settings: Settings) -> Sequence[str]:
+    """Below which this lake's tables are. In AWS those of the raw layer are beside their archive, in its bucket."""
+    if settings.aws:
+        return (settings.warehouse, f"s3://{settings.aws.raw_bucket}/tables")
+    return (f"file://{Path(settings.warehouse).resolve()}",)
 
 
 def _delete(orphans: Sequence[Orphan], aws: AwsSettings | None) -> None:

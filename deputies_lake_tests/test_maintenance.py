@@ -149,6 +149,36 @@ def test_what_a_killed_run_wrote_goes_and_readers_have_what_they_had(place: Plac
     assert (place.amounts(before), place.amounts(after)) == (["10.00", "20.00"], ["10.00", "25.00"])
 
 
+def place_star(s3: Place, location: str) -> None:
+    """Let the database of the fact be elsewhere, as the infrastructure puts that of the raw layer into its bucket."""
+    assert s3.settings.aws
+    database = {"Name": f"{s3.settings.aws.database_prefix}{TABLE.layer}", "LocationUri": location}
+    boto3.client("glue", region_name="us-east-1").create_database(DatabaseInput=database)
+
+
+@pytest.mark.usefixtures("days_later")
+def test_the_tables_beside_the_archive_are_cleaned_too(s3: Place) -> None:
+    assert s3.settings.aws
+    place_star(s3, f"s3://{s3.settings.aws.raw_bucket}/tables")
+    s3.publish("10")
+    published = s3.names()
+    s3.stage("99")
+    assert s3.clean().files == 3
+    assert s3.names() == published
+    assert any(name.startswith(f"s3://{s3.settings.aws.raw_bucket}/tables/") for name in published)
+
+
+@pytest.mark.usefixtures("days_later")
+def test_nothing_in_the_archive_is_taken_for_a_table(s3: Place) -> None:
+    place_star(s3, s3.settings.archive)
+    s3.publish("10")
+    s3.stage("99")
+    names = s3.names()
+    with pytest.raises(RuntimeError, match=r"-raw/archive/\w+, outside s3://\S+-lake and s3://\S+-raw/tables: nothing"):
+        s3.clean()
+    assert s3.names() == names
+
+
 @pytest.mark.usefixtures("days_later")
 def test_a_second_time_there_is_nothing_to_remove(directory: Place) -> None:
     directory.publish("10")

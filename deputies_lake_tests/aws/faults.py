@@ -10,7 +10,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -96,6 +97,24 @@ class _Fault:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """A call that waits, from when `reached` is set until `released` is."""
+
+    operation: str
+    caller: str
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def takes(self, call: Call) -> bool:
+        return (
+            not self.reached.is_set()
+            and not self.released.is_set()
+            and fnmatch.fnmatchcase(call.operation, self.operation)
+            and fnmatch.fnmatchcase(call.caller, self.caller)
+        )
+
+
 @dataclass(kw_only=True)
 class Gate:
     """The only way in, as a WSGI application around moto's.
@@ -107,6 +126,7 @@ class Gate:
     application: Application
     _calls: list[Call] = field(default_factory=list)
     _faults: list[_Fault] = field(default_factory=list)
+    _holds: list[Hold] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def throttle(self, operation: str, times: int, *, caller: str = "*") -> None:
@@ -123,6 +143,17 @@ class Gate:
 
     def drop_connections(self, operation: str, times: int, *, caller: str = "*") -> None:
         self._add(operation, times, caller, None)
+
+    @contextmanager
+    def hold(self, operation: str, *, caller: str = "*") -> Iterator[Hold]:
+        """Keep the next such call waiting until the end of `with`; void is that of whoever was ended meanwhile."""
+        hold = Hold(operation=operation, caller=caller)
+        with self._lock:
+            self._holds.append(hold)
+        try:
+            yield hold
+        finally:
+            hold.released.set()
 
     def faults_left(self) -> int:
         """How many calls are still to be hit."""
@@ -149,6 +180,14 @@ class Gate:
             fault = next((fault for fault in self._faults if fault.hits(call)), None)
             if fault:
                 fault.left -= 1
+            hold = next((hold for hold in self._holds if hold.takes(call)), None)
+            if hold:
+                hold.reached.set()
+        if hold:
+            environ["wsgi.input"] = io.BytesIO(_body(environ))
+            hold.released.wait()
+            if _is_gone(environ["werkzeug.socket"]):
+                raise ConnectionAbortedError("whoever called was ended while the call was held")
         if fault:
             # A caller that is still sending would see a broken connection, not the answer.
             _body(environ)
@@ -194,6 +233,16 @@ def _operation(environ: Environ, service: str) -> str:
 def _body(environ: Mapping[str, Any]) -> bytes:
     content: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     return content
+
+
+def _is_gone(caller: socket.socket) -> bool:
+    """Whether the other end was closed. All that it had to say was read."""
+    try:
+        return not caller.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def _refuse(environ: Environ, start_response: StartResponse, call: Call, answer: _Answer) -> Iterable[bytes]:

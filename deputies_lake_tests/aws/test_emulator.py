@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -612,6 +614,31 @@ def test_a_fault_may_be_for_one_caller_only(aws: EmulatedAws) -> None:
     aws.gate.throttle("emr:*", 1, caller="host")
     aws.client("emr").list_clusters()
     assert aws.gate.faults_left() == 1
+
+
+def test_a_held_call_waits_and_then_goes_on(account: EmulatedAws, aws: EmulatedAws) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with aws.gate.hold("s3:PutObject", caller="host") as held:
+            answer = pool.submit(CALLS["s3:PutObject"])
+            assert held.reached.wait(30)
+            assert not answer.done()
+        assert answer.result(30)["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_held_call_is_void_if_its_caller_was_ended(account: EmulatedAws, aws: EmulatedAws) -> None:
+    credential = "AWS4-HMAC-SHA256 Credential=gone/20260101/sa-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+    connection = HTTPConnection(aws.endpoint.removeprefix("http://"))
+    for key, is_ended in (("made", False), ("void", True)):
+        with aws.gate.hold("s3:PutObject", caller="gone") as held:
+            connection.request("PUT", f"/{BUCKET}/{key}", body=b"x", headers={"Authorization": credential})
+            assert held.reached.wait(30)
+            if is_ended:
+                connection.close()
+        if not is_ended:
+            assert connection.getresponse().read() == b""
+    eventually(lambda: not [thread for thread in threading.enumerate() if "process_request_thread" in thread.name])
+    found = aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert {"made", "void"} & {entry["Key"] for entry in found} == {"made"}
 
 
 def test_what_moto_does_not_know_is_refused_at_once(aws: EmulatedAws) -> None:

@@ -13,7 +13,9 @@ from unittest import mock
 import moto.emr.models
 import moto.emr.urls
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_api._internal.models import moto_api_backend
+from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
@@ -37,8 +39,7 @@ class Cloud:
     def reset(self) -> None:
         """What `infra up` leaves, and no cluster."""
         moto_api_backend.reset()
-        place = {"LocationConstraint": self.aws.region}
-        self.client("s3").create_bucket(Bucket=self.aws.artifacts_bucket, CreateBucketConfiguration=place)
+        make_bucket(self.aws.artifacts_bucket, self.aws.region)
         for aws in (self.aws, aws_of(load_settings("prod", VARIABLES))):
             self.client("iam").create_instance_profile(InstanceProfileName=aws.emr_instance_profile)
             self.client("emr").create_security_configuration(Name=aws.stack, SecurityConfiguration="{}")
@@ -102,6 +103,11 @@ class Cloud:
         return [entry["Key"] for entry in found.get("Contents", [])]
 
 
+def make_bucket(name: str, region: str) -> None:
+    """In moto itself: a request that a busy machine answers late is repeated, and refused, for the bucket is there."""
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket(name, region)
+
+
 def aws_of(settings: Settings) -> AwsSettings:
     assert settings.aws
     return settings.aws
@@ -113,7 +119,7 @@ def running_cloud() -> Iterator[str]:
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(moto.emr.models, "Cluster", emr.Cluster))
         stack.enter_context(mock.patch.dict(moto.emr.urls.url_paths, {"{0}/$": emr.Emr.dispatch}))
-        _make_conditions_atomic(stack)
+        stack.enter_context(atomic_conditions())
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         stack.callback(server.stop)
@@ -121,7 +127,8 @@ def running_cloud() -> Iterator[str]:
         yield f"http://{host}:{port}"
 
 
-def _make_conditions_atomic(stack: ExitStack) -> None:
+@contextmanager
+def atomic_conditions() -> Iterator[None]:
     """In S3 no write comes between another's condition and its effect; moto's threads leave room for one."""
     lock, put, delete = threading.Lock(), S3Response.put_object, S3Response.delete_object
 
@@ -132,8 +139,11 @@ def _make_conditions_atomic(stack: ExitStack) -> None:
 
         return call
 
-    stack.enter_context(mock.patch.object(S3Response, "put_object", locked(put)))
-    stack.enter_context(mock.patch.object(S3Response, "delete_object", locked(delete)))
+    with (
+        mock.patch.object(S3Response, "put_object", locked(put)),
+        mock.patch.object(S3Response, "delete_object", locked(delete)),
+    ):
+        yield
 
 
 @contextmanager

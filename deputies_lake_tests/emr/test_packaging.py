@@ -17,6 +17,7 @@ from deputies_lake.emr import artifact, packaging
 from deputies_lake.emr.artifact import Artifact, ArtifactError
 from deputies_lake.emr.packaging import LOCK, Built, build, deploy
 from deputies_lake.environments import ACCOUNT, AwsSettings, load_settings
+from deputies_lake_tests.emr.cloud import atomic_conditions
 from deputies_lake_tests.emr.conftest import MOTO_ACCOUNT, write_wheel
 
 OURS = Artifact(code_id="c0de", environment_id="e417")
@@ -128,10 +129,11 @@ def test_the_manifest_is_sent_after_all_else(
 def test_two_may_deploy_the_same_version_at_once(built: Built, aws: AwsSettings) -> None:
     results: list[list[str]] = []
     threads = [threading.Thread(target=lambda: results.append(deploy(aws, built))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with atomic_conditions():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert sorted(key for result in results for key in result) == sorted({key for result in results for key in result})
     assert len(results) == 4
     artifact.require_deployed(aws, OURS)

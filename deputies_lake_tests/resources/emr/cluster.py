@@ -28,6 +28,7 @@ from moto.emr.responses import ElasticMapReduceResponse
 from deputies_lake.emr import artifact, step_main
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.environments import AwsSettings
+from deputies_lake_tests.emr.cloud import make_bucket
 from deputies_lake_tests.resources.workers import PROCESSES
 
 ACCOUNT_ID = "123456789012"
@@ -252,7 +253,7 @@ def running(aws: AwsSettings, own: Artifact, endpoint: str) -> Iterator[Cluster]
     with mock.patch.dict(os.environ, keys):
         boto3.setup_default_session(region_name=aws.region)
         for bucket in (aws.artifacts_bucket, aws.logs_bucket):
-            boto3.client("s3").create_bucket(Bucket=bucket)
+            make_bucket(bucket, aws.region)
         instances = {"KeepJobFlowAliveWhenNoSteps": True}
         made = boto3.client("emr").run_job_flow(
             Name="a cluster", LogUri=f"s3n://{aws.logs_bucket}/emr/", Instances=instances
