@@ -15,6 +15,7 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
 from deputies_lake.raw.published_csv import RawFileError
+from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
 from deputies_lake.resources.lake import MissingTableError, OutdatedTableError, Published
 from deputies_lake.resources.local_home import LockedLakeError
@@ -110,7 +111,7 @@ def publish(
             for finding in error.findings.get(contract.name, ()) if selected(context, contract) else ():
                 yield _check_result(contract, finding)
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (RawFileError, MissingTableError, OutdatedTableError) as error:
+    except (RawFileError, MissingTableError, OutdatedTableError, DamagedTableError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (ConcurrentCommitError, LockedLakeError) as error:
         context.log.warning(str(error))

@@ -40,7 +40,7 @@ from deputies_lake.fetch_command import fetch
 from deputies_lake.history_commands import accept, diff, history
 from deputies_lake.infrastructure.commands import infra
 from deputies_lake.java import ClassArchiveError, end_java, make_class_archive
-from deputies_lake.maintenance_command import maintain, relocate
+from deputies_lake.maintenance_command import maintain, relocate, repair
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.reading_commands import export, query
 from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
@@ -80,6 +80,7 @@ main.add_command(history)
 main.add_command(infra)
 main.add_command(maintain)
 main.add_command(relocate)
+main.add_command(repair)
 main.add_command(status)
 main.add_command(query)
 

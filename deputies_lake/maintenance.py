@@ -15,6 +15,7 @@ from typing import Final
 from deputies_lake.aws import AwsError, client
 from deputies_lake.environments import AwsSettings, Settings
 from deputies_lake.resources import iceberg
+from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.iceberg import Orphan
 from deputies_lake.resources.lake import Lake
 
@@ -42,7 +43,7 @@ class Cleaned:
 def clean(lake: Lake, settings: Settings, *, dry_run: bool) -> Iterator[Cleaned]:
     """Clean table by table; doing it again right away removes nothing. A dry run says what would be removed.
 
-    Readers, and runs that publish meanwhile, are not disturbed.
+    Readers, and runs that publish meanwhile, are not disturbed. Tables whose metadata is damaged are left as they are.
 
     Raises:
         RuntimeError: a table is not in this lake's home, or its files are not where it says; nothing of it was deleted.
@@ -55,7 +56,11 @@ def clean(lake: Lake, settings: Settings, *, dry_run: bool) -> Iterator[Cleaned]
             expired = iceberg.outlived(table, keep=keep, fewest=FEWEST_VERSIONS)
         else:
             expired = iceberg.expire_snapshots(table, keep=keep, fewest=FEWEST_VERSIONS)
-        orphans = iceberg.orphans(table, older_than=LEFTOVER_AGE, forgotten=expired)
+        try:
+            orphans = iceberg.orphans(table, older_than=LEFTOVER_AGE, forgotten=expired)
+        except DamagedTableError:
+            # What its versions refer to is not known: nothing may be deleted. Who asks for the clean-up tells it.
+            continue
         if not dry_run:
             _delete(orphans, settings.aws)
         yield Cleaned(

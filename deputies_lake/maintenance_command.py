@@ -1,4 +1,4 @@
-"""`deputies-lake maintain` and `relocate`: tables cleaned up by hand, and a copied or moved lake made whole.
+"""`deputies-lake maintain`, `relocate` and `repair`: tables cleaned up by hand, a moved or damaged lake made whole.
 
 What is removed is decided in `maintenance.py`, what is rewritten in `resources/local_home.py`.
 """
@@ -10,6 +10,7 @@ import click
 from deputies_lake.aws import require_account
 from deputies_lake.aws_commands import environment_option
 from deputies_lake.environments import ENVIRONMENT, Environment, load_settings
+from deputies_lake.quota_years import FIRST_YEAR, current_year
 
 
 @click.command()
@@ -30,12 +31,16 @@ def maintain(environment: str | None, *, dry_run: bool) -> None:
             require_account(settings.aws)
         click.echo(f"{'kept':>8}{'expired':>9}{'files':>9}{'bytes':>16}  table")
         files = size = 0
-        for table in clean(LakeResource.of(settings).open(), settings, dry_run=dry_run):
+        lake = LakeResource.of(settings).open()
+        for table in clean(lake, settings, dry_run=dry_run):
             click.echo(f"{table.kept:>8,}{table.expired:>9,}{table.files:>9,}{table.size:>16,}  {table.table}")
             files, size = files + table.files, size + table.size
+        damaged = lake.damaged()
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{files:,} files of {size:,} bytes {'would be' if dry_run else 'were'} removed.")
+    if damaged:
+        raise click.ClickException("; ".join(map(str, damaged)))
 
 
 @click.command()
@@ -62,3 +67,31 @@ def relocate() -> None:
         # Its views name files, too.
         location, _ = duckdb_file.publish(lake, PublishedFiles.of(settings))
         click.echo(f"  {location} was made anew")
+
+
+@click.command()
+@click.argument("table")
+def repair(table: str) -> None:
+    """Let TABLE (layer.name), whose metadata is lost, have its newest version that can be read.
+
+    What was published after that must be materialized again; years that are made from the same are not computed anew.
+    """
+    from deputies_lake.resources.local_home import LakeError, go_back
+    from deputies_lake.tables import tables_of
+
+    settings = load_settings()
+    if settings.environment is not Environment.LOCAL:
+        raise click.UsageError(
+            f"only a local lake is repaired like this; of {settings.environment}, put the object back in its bucket"
+        )
+    contracts = {contract.identifier: contract for contract in tables_of()}
+    if table not in contracts:
+        raise click.UsageError(f"there is no table {table}; deputies-lake status names those that are damaged")
+    try:
+        whole = go_back(Path(settings.warehouse), *table.split("."))
+    except LakeError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{table}: {whole.removeprefix('file://')} is its version now" if whole else f"{table} is empty now")
+    years = f" --partition-range {FIRST_YEAR}...{current_year()}" if contracts[table].partitioned else ""
+    click.echo("Next, have made again what was published after it:")
+    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select {table.replace('.', '/')}{years}")

@@ -4,7 +4,7 @@ From the tables and the landing zone, and, where there is one on this machine, f
 is said at a terminal is in `status_commands.py`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, k
 from deputies_lake.raw.archive import Archive
 from deputies_lake.raw.rejections import Rejections, told
 from deputies_lake.raw.unused_files import UnusedFile, unused_files
+from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import readiness
@@ -116,7 +117,7 @@ class Status:
     """All of it. Moments carry a zone. `instance` is None where no Dagster is set up on this machine.
 
     `is_invented` where no row is real; `late_since` is the deadline that was missed, None where nothing is late;
-    `next_commands` mend what is not well.
+    `damaged` says of which tables a file is lost; `next_commands` mend what is not well.
     """
 
     environment: Environment
@@ -132,37 +133,53 @@ class Status:
     mornings: Sequence[Morning]
     instance: InstanceStatus | None
     next_commands: Sequence[str]
+    damaged: Sequence[str]
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is late and nothing blocked. An empty lake is well: nothing was promised."""
-        return self.late_since is None and all(one.is_accepted for one in self.blocked)
+        """Whether nothing is late, blocked or damaged. An empty lake is well: nothing was promised."""
+        return self.late_since is None and not self.damaged and all(one.is_accepted for one in self.blocked)
 
 
 def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | None", now: datetime) -> Status:
     """Read it all. `instance` is None where there is none; `now` has a zone."""
-    tables = _tables(lake)
+    damaged = lake.damaged()
+    is_lost = {error.table for error in damaged}
+    tables = _tables(lake, is_lost)
     files = FilesResource.of(settings)
     archive = files.open_archive()
-    last, standing = _decisions(lake)
+    last, standing = _decisions(lake) if file_versions.TABLE.identifier not in is_lost else ({}, {})
     blocked = [*_blocked_years(archive, last), *_blocked_files(archive)]
-    measured = readiness.first_of_days(lake.rows(readiness.TABLE))
-    late_since = _late_since(measured, now) if readiness.is_of_house(lake) else None
+    can_be_late = not is_lost.intersection({readiness.TABLE.identifier, chamber_expenses.TABLE.identifier})
+    measured = readiness.first_of_days(lake.rows(readiness.TABLE)) if can_be_late else {}
+    late_since = _late_since(measured, now) if can_be_late and readiness.is_of_house(lake) else None
     return Status(
         environment=settings.environment,
         at=now,
-        is_invented=is_invented(lake),
+        is_invented=_is_invented(lake),
         tables=tables,
         files=[_file(row) for _, row in sorted(standing.items())],
         blocked=blocked,
         unused=unused_files(files.landing_zone().files()),
-        rejected=[*_rejected_of_years(standing), *_rejected_of_files(lake, archive)],
+        rejected=[*_rejected_of_years(standing), *_rejected_of_files(lake, archive, is_lost)],
         deadline=readiness.deadline_of(readiness.day_of(now)),
         late_since=late_since,
         mornings=_mornings(measured, now),
         instance=_instance(instance) if instance else None,
-        next_commands=_next_commands(settings, tables, blocked, is_late=late_since is not None),
+        next_commands=[
+            *(error.remedy for error in damaged),
+            *_next_commands(settings, tables, blocked, is_late=late_since is not None),
+        ],
+        damaged=[str(error) for error in damaged],
     )
+
+
+def _is_invented(lake: Lake) -> bool:
+    try:
+        return is_invented(lake)
+    except DamagedTableError:
+        # The table that knows it is among those that are told.
+        return False
 
 
 def settings_in_use() -> Mapping[str, tuple[str, str]]:
@@ -174,7 +191,8 @@ def settings_in_use() -> Mapping[str, tuple[str, str]]:
     }
 
 
-def _tables(lake: Lake) -> Sequence[TableStatus]:
+def _tables(lake: Lake, damaged: Collection[str]) -> Sequence[TableStatus]:
+    """The published ones, without those that are damaged."""
     from deputies_lake.tables import tables_of
 
     return [
@@ -186,7 +204,7 @@ def _tables(lake: Lake) -> Sequence[TableStatus]:
         )
         for rows in [dict(lake.overview())]
         for contract in tables_of()
-        if contract.identifier in rows
+        if contract.identifier in rows and contract.identifier not in damaged
     ]
 
 
@@ -232,9 +250,10 @@ def _rejected_of_years(standing: Mapping[int, Mapping[str, Any]]) -> Iterator[Re
             yield RejectedLines(file_name=row["file_name"], told=told(rejections, rows=row["rows"]))
 
 
-def _rejected_of_files(lake: Lake, archive: Archive) -> Iterator[RejectedLines]:
+def _rejected_of_files(lake: Lake, archive: Archive, damaged: Collection[str]) -> Iterator[RejectedLines]:
     for source, table in _SINGLE_FILES:
-        version = lake.data_version(table) if lake.exists(table) else None
+        is_known = table.identifier not in damaged and lake.exists(table)
+        version = lake.data_version(table) if is_known else None
         manifest = archive.manifest(source, version) if version else None
         if manifest and manifest.rejected_rows:
             yield RejectedLines(file_name=manifest.file_name, told=told(manifest.rejections, rows=manifest.rows))

@@ -106,6 +106,8 @@ def _verdict(found: "Status") -> str:
     troubles = []
     if found.late_since:
         troubles.append("late")
+    if found.damaged:
+        troubles.append(f"{len(found.damaged)} table{'s' if len(found.damaged) > 1 else ''} damaged")
     waiting = [one for one in found.blocked if not one.is_accepted]
     doubted = [one for one in waiting if one.can_be_accepted]
     for files, what in ((doubted, "blocked"), ([one for one in waiting if one not in doubted], "refused")):
@@ -115,6 +117,8 @@ def _verdict(found: "Status") -> str:
 
 
 def _tell_troubles(found: "Status") -> None:
+    for damage in found.damaged:
+        click.secho(f"damaged  {damage}", fg="red")
     for one in found.blocked:
         _tell_blocked(one)
     if found.late_since:

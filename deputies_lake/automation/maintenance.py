@@ -40,10 +40,13 @@ def _clean_tables(context: dg.OpExecutionContext, config: CleanTables) -> None:
     """Forgets the tables' versions that were replaced long ago, and deletes the files that no version refers to."""
     settings = load_settings(context.resources.settings.environment)
     cleaned: list[Cleaned] = []
-    for table in clean(context.resources.lake.open(), settings, dry_run=config.dry_run):
+    lake = context.resources.lake.open()
+    for table in clean(lake, settings, dry_run=config.dry_run):
         context.log.info(f"{table.table}: {table.expired} versions, {table.files} files, {table.size:,} bytes")
         cleaned.append(table)
     context.add_output_metadata({"tables": _table(cleaned), "dry_run": config.dry_run, **_totals(cleaned)})
+    if damaged := lake.damaged():
+        raise dg.Failure(description="; ".join(map(str, damaged)), allow_retries=False)
 
 
 def _totals(cleaned: list[Cleaned]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table, Transaction
+from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.transforms import IdentityTransform
@@ -66,6 +66,7 @@ from sqlalchemy.exc import IntegrityError
 
 from deputies_lake import contracts
 from deputies_lake.contracts import YEAR
+from deputies_lake.resources.damage import lost_rows, reading_metadata
 from deputies_lake.resources.local_home import open_catalog
 
 if TYPE_CHECKING:
@@ -143,16 +144,15 @@ def glue_catalog(warehouse: str, region: str | None, database_prefix: str = "", 
 
 
 def load_table(catalog: Catalog, layer: str, name: str) -> Table:
-    """A table as it is now. Raises `NoSuchTableError`."""
-    return catalog.load_table((_database(catalog, layer), name))
+    """A table as it is now. Raises `NoSuchTableError`, `DamagedTableError`."""
+    with reading_metadata(f"{layer}.{name}"):
+        return catalog.load_table((_database(catalog, layer), name))
 
 
-def tables(catalog: Catalog, layer: str) -> list[Table]:
-    """All tables of a layer."""
+def table_names(catalog: Catalog, layer: str) -> list[str]:
+    """The names of all tables of a layer."""
     database = _database(catalog, layer)
-    if not catalog.namespace_exists(database):
-        return []
-    return [catalog.load_table(name) for name in catalog.list_tables(database)]
+    return [name for _, name in catalog.list_tables(database)] if catalog.namespace_exists(database) else []
 
 
 def ensure_table(catalog: Catalog, contract: contracts.Table) -> Table:
@@ -405,7 +405,8 @@ def commit(
     """
     replaced = _rows_of(table, years)
     # Its columns may have changed since it was loaded; it is today's that the files must have.
-    current = table.catalog.load_table(table.name())
+    with reading_metadata(identifier(table)):
+        current = table.catalog.load_table(table.name())
     data_files = inspect_files(current, files, years=years, expected_rows=expected_rows)
     try:
         with (
@@ -417,7 +418,7 @@ def commit(
             overwrite.delete_by_predicate(replaced)
             if table_properties:
                 transaction.set_properties(dict(table_properties))
-            for task in table.scan(row_filter=replaced).plan_files():
+            for task in _tasks(table, years):
                 if task.residual != AlwaysTrue():
                     # It was written before the table was partitioned. Its other years would be lost with it.
                     raise ValueError(f"{task.file.file_path} holds other years too: replace the whole table")
@@ -465,7 +466,7 @@ def data_files(table: Table, years: Collection[int] | None = None, snapshot_id: 
         ValueError: years are given for a table without years, the snapshot is unknown, or single rows
             of it were deleted.
     """
-    tasks = [*table.scan(row_filter=_rows_of(table, years), snapshot_id=snapshot_id).plan_files()]
+    tasks = _tasks(table, years, snapshot_id)
     if any(task.delete_files for task in tasks):
         # Athena's DELETE and UPDATE leave the rows in the files and list them elsewhere.
         raise ValueError(f"{_name(table)} has row-level deletes: its files still hold what was deleted")
@@ -476,7 +477,7 @@ def lacks_columns(table: Table, contract: contracts.Table, years: Collection[int
     """Whether a file of these years is from before one of the contract's columns was added: it reads as null there."""
     ids = {field.name: field.field_id for field in table.schema().fields}
     wanted = [ids.get(name) for name in contract.column_names]
-    tasks = table.scan(row_filter=_rows_of(table, years)).plan_files()
+    tasks = _tasks(table, years)
     return any(field_id not in (task.file.value_counts or {}) for task in tasks for field_id in wanted)
 
 
@@ -494,16 +495,35 @@ def years(table: Table) -> list[int]:
 def files_by_year(table: Table, snapshot_id: int | None = None) -> dict[int, list[str]]:
     """As `data_files`, of each year that has rows. The table must be one with years."""
     files: defaultdict[int, list[str]] = defaultdict(list)
-    for task in table.scan(snapshot_id=snapshot_id).plan_files():
+    for task in _tasks(table, snapshot_id=snapshot_id):
         files[int(task.file.partition[0])].append(task.file.file_path)
     return {year: sorted(of_year) for year, of_year in files.items()}
 
 
+def require_whole(table: Table) -> None:
+    """Raises `DamagedTableError` where a file of what is published is lost or not whole."""
+    if lost := lost_files(table):
+        years = {int(file.partition[0]) for file in lost} if _is_partitioned(table) else ()
+        raise lost_rows(identifier(table), lost[0].file_path, years)
+
+
 def lost_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
     """Those of a snapshot's files that are not there any more, or not whole. None is opened to find out."""
-    files = [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()]
+    files = [task.file for task in _tasks(table, snapshot_id=snapshot_id)]
     found = zip(files, _filesystem(table).get_file_info([_path(file.file_path) for file in files]), strict=True)
     return [file for file, info in found if not info.is_file or info.size != file.file_size_in_bytes]
+
+
+def require(table: Table, files: Collection[str]) -> None:
+    """Look whether data files are there before they are read, for then an engine speaks of paths.
+
+    Raises:
+        DamagedTableError: one is not.
+    """
+    found = zip(files, _filesystem(table).get_file_info([_path(file) for file in files]), strict=True)
+    if lost := [file for file, info in found if not info.is_file]:
+        require_whole(table)
+        raise lost_rows(identifier(table), lost[0], ())
 
 
 def read(
@@ -519,7 +539,9 @@ def read(
     if by_field_id:
         # Only the session can ask for it. Reads whose schema names no field ids are not touched by it.
         spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
-    groups = _by_written_types(table, data_files(table, years))
+    files = data_files(table, years)
+    require(table, files)
+    groups = _by_written_types(table, files)
     if not groups:
         # `createDataFrame` would start Python workers to read no rows.
         none = (F.lit(None).cast(field.dataType).alias(field.name) for field in _spark_schema(table.schema().fields))
@@ -637,7 +659,7 @@ def orphans(table: Table, *, older_than: timedelta, forgotten: Collection[int] =
 def _referenced_paths(table: Table, forgotten: Collection[int]) -> set[str]:
     metadata = table.metadata
     snapshots = [snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in forgotten]
-    with ThreadPoolExecutor(_FOOTER_READERS) as pool:
+    with ThreadPoolExecutor(_FOOTER_READERS) as pool, reading_metadata(identifier(table)):
         lists = pool.map(lambda snapshot: snapshot.manifests(table.io), snapshots)
         manifests = {manifest.manifest_path: manifest for of_snapshot in lists for manifest in of_snapshot}
         entries = pool.map(lambda manifest: manifest.fetch_manifest_entry(table.io), manifests.values())
@@ -669,6 +691,21 @@ def _repeated(action: Callable[[], _T], *lost_races: type[Exception]) -> _T:
 
 def _database(catalog: Catalog, layer: str) -> str:
     return f"{catalog.properties.get(_DATABASE_PREFIX, '')}{layer}"
+
+
+def identifier(table: Table) -> str:
+    """`layer.name`, whatever the catalog calls the layer's database."""
+    database, name = table.name()[-2:]
+    return f"{database.removeprefix(table.catalog.properties.get(_DATABASE_PREFIX, ''))}.{name}"
+
+
+def _tasks(table: Table, years: Collection[int] | None = None, snapshot_id: int | None = None) -> list[FileScanTask]:
+    """The data files of a snapshot, with what Iceberg knows of each. Raises `DamagedTableError`."""
+    scan = table.scan(row_filter=_rows_of(table, years), snapshot_id=snapshot_id)
+    if snapshot_id and table.snapshot_by_id(snapshot_id) is None:
+        raise ValueError(f"{_name(table)} has no snapshot {snapshot_id}")
+    with reading_metadata(identifier(table)):
+        return [*scan.plan_files()]
 
 
 def _name(table: Table) -> str:

@@ -6,6 +6,7 @@ knows contracts, frames and Iceberg tables, not what a table means. What knows I
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.environments import Settings
 from deputies_lake.resources import engine, iceberg
+from deputies_lake.resources.damage import DamagedTableError
 
 PREVIEW_ROWS: Final = 8
 
@@ -178,6 +180,10 @@ class Lake:
         table = self._published(contract)
         return _summary(table).get(_DATA_VERSION) == version and not iceberg.lost_files(table)
 
+    def require_whole(self, contract: Table) -> None:
+        """Raises `DamagedTableError` where a file that readers need is lost or damaged, and `MissingTableError`."""
+        iceberg.require_whole(self._published(contract))
+
     def years(self, contract: Table) -> list[int]:
         """The years of which the table has rows; none where it was never published."""
         return iceberg.years(self._published(contract)) if self.exists(contract) else []
@@ -187,10 +193,24 @@ class Lake:
         return [(name, _row_count(table)) for name, table in self.tables() if table.current_snapshot()]
 
     def tables(self) -> Iterator[tuple[str, IcebergTable]]:
-        """Every table there is, published or not, `layer.name`, in the order data walks."""
-        for layer in LAYERS:
-            for table in iceberg.tables(self._catalog, layer):
-                yield f"{layer}.{table.name()[-1]}", table
+        """Every table there is, published or not, `layer.name`, in the order data walks; damaged ones are left out."""
+        for layer, name in self._names():
+            with suppress(DamagedTableError):
+                yield f"{layer}.{name}", iceberg.load_table(self._catalog, layer, name)
+
+    def damaged(self) -> list[DamagedTableError]:
+        """What is lost of which tables, and what mends it: of metadata and of what is published now."""
+        found = []
+        for layer, name in self._names():
+            try:
+                table = iceberg.load_table(self._catalog, layer, name)
+                iceberg.require_whole(table)
+            except DamagedTableError as error:
+                found.append(error)
+        return found
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        return ((layer, name) for layer in LAYERS for name in iceberg.table_names(self._catalog, layer))
 
     def table(self, contract: Table) -> IcebergTable:
         """The Iceberg table, made or evolved to what the contract says."""
@@ -221,7 +241,10 @@ class Lake:
         """
         table = self._published(contract)
         files = iceberg.data_files(table)
-        return _select(table, files) if _are_local(files) else None
+        if not _are_local(files):
+            return None
+        iceberg.require(table, files)
+        return _select(table, files)
 
     def published_at(self, contract: Table) -> Mapping[int, datetime]:
         """Since when (UTC) each year's rows stand; of those that stood before the oldest version kept, that one's time.
@@ -540,6 +563,7 @@ def _view(connection: duckdb.DuckDBPyConnection, name: str, table: IcebergTable,
     """Make data files readable in DuckDB under a name. What DuckDB itself can't read comes through PyArrow."""
     connection.execute(f"DROP VIEW IF EXISTS {name}")
     if _are_local(files):
+        iceberg.require(table, files)
         connection.execute(f"CREATE TEMP VIEW {name} AS {_select(table, files)}")
     else:
         connection.register(name, iceberg.dataset(table, files))

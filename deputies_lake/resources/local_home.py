@@ -19,6 +19,7 @@ from pyiceberg.avro.file import AvroFile, AvroOutputFile
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.table import StaticTable
 from pyiceberg.typedef import Record
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
@@ -269,3 +270,51 @@ class _Relocation:
 
 # The status of an entry in a manifest.
 _DELETED: Final = 2
+
+
+# After damage
+
+
+def go_back(root: Path, namespace: str, name: str) -> str | None:
+    """Let a table whose metadata or manifests are lost have its newest version that can be read; gives that one's file.
+
+    None where no version can be read: the catalog has forgotten the table, and whoever publishes it next makes it anew.
+    No data file is looked at or removed. Raises `LakeError`: the lake has no such table.
+    """
+    file = root.resolve() / _FILE
+    with _told(file), closing(sqlite3.connect(file, timeout=_PATIENCE_SECONDS)) as connection, connection:
+        of_table = (namespace, name)
+        found = connection.execute(
+            "SELECT metadata_location, previous_metadata_location FROM iceberg_tables "
+            "WHERE table_namespace = ? AND table_name = ?",
+            of_table,
+        ).fetchone()
+        if found is None:
+            raise LakeError(f"there is no table {namespace}.{name} in {root}")
+        whole = _newest_whole(found)
+        if whole is None:
+            connection.execute("DELETE FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?", of_table)
+        elif whole != found[0]:
+            connection.execute(
+                "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = NULL "
+                "WHERE table_namespace = ? AND table_name = ?",
+                (whole, *of_table),
+            )
+    return whole
+
+
+def _newest_whole(metadata: Iterable[str | None]) -> str | None:
+    """Of these metadata files, and those that they followed, the first of which the current version can be read.
+
+    Only such that were published: a run that lost a race leaves a file as well.
+    """
+    waiting = [location for location in metadata if location]
+    for location in waiting:
+        try:
+            table = StaticTable.from_metadata(location)
+            waiting += [entry.metadata_file for entry in reversed(table.metadata.metadata_log)]
+            [*table.scan().plan_files()]
+        except (OSError, EOFError, ValueError):
+            continue
+        return location
+    return None

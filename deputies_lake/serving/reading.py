@@ -102,12 +102,15 @@ def opened(lake: Lake, tables: Iterable[Table]) -> Iterator[duckdb.DuckDBPyConne
 
 @contextmanager
 def asked(lake: Lake, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the answer to a question. Raises `QueryError`, `MissingTableError`."""
-    with opened(lake, tables_in(sql)) as connection:
+    """A connection with the answer to a question. Raises `QueryError`, `MissingTableError`, `DamagedTableError`."""
+    tables = tables_in(sql)
+    with opened(lake, tables) as connection:
         try:
             connection.execute(sql)
             yield connection
         except duckdb.Error as error:
+            for table in tables:
+                lake.require_whole(table)
             raise QueryError(_told(error)) from error
 
 
