@@ -16,6 +16,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
 from deputies_lake.raw.published_csv import RawFileError
 from deputies_lake.resources.damage import DamagedTableError
+from deputies_lake.resources.engine import PanicError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
 from deputies_lake.resources.lake import MissingTableError, OutdatedTableError, Published
 from deputies_lake.resources.local_home import LockedLakeError
@@ -33,9 +34,14 @@ STEP: Final[Mapping[str, Any]] = {
     "pool": "emr",
 }
 
-# Runs of different years replace the same dimensions. One that was overtaken computes again from what there is now.
-_OVERTAKEN_RETRIES: Final = 5
-_OVERTAKEN_WAIT_SECONDS: Final = 3
+# How often to try again, and after how many seconds.
+_RETRIES: Final[Mapping[type[Exception], tuple[int, int]]] = {
+    # Runs of different years replace the same dimensions. One that was overtaken computes again from what there is now.
+    ConcurrentCommitError: (5, 3),
+    LockedLakeError: (5, 3),
+    # What panics twice would a third time.
+    PanicError: (1, 0),
+}
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
@@ -113,9 +119,9 @@ def publish(
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (RawFileError, MissingTableError, OutdatedTableError, DamagedTableError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (ConcurrentCommitError, LockedLakeError) as error:
+    except tuple(_RETRIES) as error:
         context.log.warning(str(error))
-        raise dg.RetryRequested(_OVERTAKEN_RETRIES, _OVERTAKEN_WAIT_SECONDS) from error
+        raise dg.RetryRequested(*_RETRIES[type(error)]) from error
     except Exception as error:
         if sentence := told(error):
             raise dg.Failure(description=sentence, allow_retries=False) from error
@@ -155,6 +161,8 @@ def metadata_of(table: Published) -> dict[str, Any]:
         "dagster/uri": table.location,
         "snapshot id": str(table.snapshot_id),
     }
+    if table.engine:
+        metadata["engine"] = table.engine
     if table.rows_by_year:
         metadata["rows by year"] = dg.MarkdownMetadataValue(_by_year(table))
     # Raw tables hold personal ids, which must not appear in the event log.

@@ -145,7 +145,7 @@ def demo(landing: Path | None, rows: int) -> None:
     from deputies_lake.resources.lake import LakeResource
 
     lake = LakeResource.of(settings).open()
-    click.echo(f"Building the lake in {settings.warehouse} from {settings.landing}")
+    click.echo(f"Building the lake in {settings.warehouse} from {settings.landing} with {settings.engine.title()}")
     with dg.DagsterInstance.get() as instance:
         outcome = steps.materialize_all(instance, lake)
     end_java()

@@ -77,7 +77,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     POLL_SECONDS: "staging, prod: how often a run asks EMR about its step; 15 unless set",
     CPF_KEY: "local: the secret that hides the tax ids of private persons; elsewhere it is in Secrets Manager",
     ENGINE: "local: what computes the tables, spark or sail (see docs/engines.md); spark unless set",
-    SPARK_MEMORY: "local: heap of the Spark driver; 1g unless set",
+    SPARK_MEMORY: "local: heap of the Spark driver, or what Sail holds of rows; 1g unless set",
     ALERT_SLACK: "a secret: the address of a Slack channel's incoming webhook, for alerts; none unless set",
     ALERT_WEBHOOK: "a secret: an address that takes alerts as JSON; none unless set",
     ALERT_EMAIL: "e-mail addresses for alerts, with commas; none unless set",
@@ -444,9 +444,18 @@ def _number(given: Mapping[str, str], variable: str, default: float, *, least: f
     return number
 
 
-def quieten_sail() -> None:
-    """Let Sail log what fails and nothing else, unless a person set otherwise."""
-    os.environ.setdefault("RUST_LOG", "error")
+def prepare_sail(memory: str) -> None:
+    """Have Sail log what fails and nothing else, and hold at most so much of rows, written as Spark does: `1g`.
+
+    Beyond that it spills to disk what it groups and sorts. What a person has set for Sail stays.
+    """
+    size = int(memory[:-1]) << 10 * (" kmgt".index(memory[-1].lower()))
+    for variable, value in {
+        "RUST_LOG": "error",
+        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
+        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(size),
+    }.items():
+        os.environ.setdefault(variable, value)
 
 
 def use_landing(directory: Path) -> None:

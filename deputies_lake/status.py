@@ -38,12 +38,16 @@ _HIDDEN: Final = "(set, and hidden)"
 
 @dataclass(frozen=True, kw_only=True)
 class TableStatus:
-    """A published table: since when its newest version stands, its rows, and the quota years it has, if it has any."""
+    """A published table: since when its newest version stands, its rows, and the quota years it has, if it has any.
+
+    `engine` computed what was published last; None of a table that needs none.
+    """
 
     name: str
     published_at: datetime
     rows: int
     years: Sequence[int]
+    engine: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +205,7 @@ def _tables(lake: Lake, damaged: Collection[str]) -> Sequence[TableStatus]:
             published_at=max(lake.snapshots(contract)),
             rows=rows[contract.identifier],
             years=lake.years(contract) if contract.partitioned else (),
+            engine=lake.engine_of(contract),
         )
         for rows in [dict(lake.overview())]
         for contract in tables_of()

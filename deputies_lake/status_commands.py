@@ -144,7 +144,9 @@ def _tell_layer(layer: str, tables: "Sequence[TableStatus]") -> None:
     span = " to ".join(dict.fromkeys(str(year) for year in (*years[:1], *years[-1:])))
     newest = max(table.published_at for table in tables)
     rows = sum(table.rows for table in tables)
-    click.echo(f"  {layer:<9}{len(tables):>3} tables {rows:>14,} rows   published {_clock(newest)}   {span}")
+    engines = sorted({table.engine for table in tables if table.engine})
+    by = f"   by {', '.join(engines)}" if engines else ""
+    click.echo(f"  {layer:<9}{len(tables):>3} tables {rows:>14,} rows   published {_clock(newest)}   {span}{by}")
 
 
 def _tell_files(found: "Status") -> None:

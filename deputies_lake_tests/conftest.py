@@ -1,19 +1,16 @@
-"""What tests of several layers share: one small Spark session, and the real rows where this machine has them."""
+"""What tests of several layers share: a small session of each engine, and the real rows where this machine has them."""
 
-import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from deputies_lake.environments import load_settings
+from deputies_lake.environments import Engine, load_settings, prepare_sail
 from deputies_lake.java import provide_class_archive, provide_java
-from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake_tests.as_typed import COMPILED_IN_HASTE
-from deputies_lake_tests.staging import raw_rows
 
 LONGEST_FIRST: Final = (
     "aws/test_page.py",
@@ -33,6 +30,11 @@ LONGEST_FIRST: Final = (
 def pytest_configure(config: pytest.Config) -> None:
     # PySpark leaves the socket through which it collects rows to the garbage collector.
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+    # PySpark 3.5 asks distutils whether pandas is new enough.
+    config.addinivalue_line("filterwarnings", "ignore:distutils Version classes:DeprecationWarning")
+    # Its client of Spark Connect copies frames in a way that pandas 3 has no more use for.
+    config.addinivalue_line("filterwarnings", "ignore:The copy keyword is deprecated:DeprecationWarning")
+    config.addinivalue_line("markers", "engine(one): about this engine, so it does not run on the other")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,8 +43,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for `spark` runs on either engine, unless it is marked as being about one of them."""
+    if "spark" in metafunc.fixturenames:
+        about = metafunc.definition.get_closest_marker("engine")
+        metafunc.parametrize("spark", about.args if about else list(Engine), indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def spark(request: pytest.FixtureRequest) -> Iterator[SparkSession]:
+    """A session of the engine that the module's tests run on just now."""
+    if request.param == Engine.SPARK:
+        yield request.getfixturevalue("sparks_session")
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        # Else PySpark makes columns for Java.
+        patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+        yield request.getfixturevalue("sails_session")
+
+
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def sparks_session() -> Iterator[SparkSession]:
     """One session for all tests, with the settings of the local lake."""
     provide_java()
     provide_class_archive()
@@ -59,6 +80,21 @@ def spark() -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
+def sails_session() -> Iterator[SparkSession]:
+    """The same of Sail, beside Spark, which the lake itself never does in one process."""
+    from pysail.spark import SparkConnectServer
+    from pyspark.sql.connect.session import SparkSession as Remote
+
+    prepare_sail("1g")
+    server = SparkConnectServer()
+    server.start()
+    session: SparkSession = Remote.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").getOrCreate()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    yield session
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real rows. They hold personal ids, so they are not part of the project."""
     variables = os.environ
@@ -71,18 +107,3 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"DEPUTIES_LAKE_REAL_DATA={folder} is no directory")
     return path
-
-
-@pytest.fixture(scope="session")
-def real_raw(spark: SparkSession, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
-    """The shared real file in Kaggle's layout, as raw.kaggle_reimbursements has it."""
-    content = gzip.decompress((real_data / "kaggle" / "deputies_dataset.csv.gz").read_bytes())
-    return raw_rows.published(spark, kaggle_reimbursements.CSV, content, tmp_path_factory.mktemp("real_raw"))
-
-
-@pytest.fixture(scope="session")
-def real_expenses(spark: SparkSession, real_raw: DataFrame, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
-    """The same rows staged: computed once, then read from disk."""
-    path = str(tmp_path_factory.mktemp("real_staged") / "rows")
-    raw_rows.stage_reimbursements(real_raw).write.parquet(path)
-    return spark.read.parquet(path)

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Table
+from deputies_lake.environments import Engine
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.serving import assets as serving
 from deputies_lake.serving.receipts import Star, of_fact
@@ -38,6 +39,8 @@ from deputies_lake.star.expenses import HOUSE, KAGGLE, conformed
 from deputies_lake.star.literals import no_rows
 from deputies_lake.star.mentions import payers
 from deputies_lake_tests.staging.raw_rows import CPF_KEY
+
+pytestmark = pytest.mark.engine(Engine.SPARK)
 
 ALIKE: Final = frozenset(
     {
@@ -148,7 +151,9 @@ def differing(expression: Expression, *, is_guarded: bool = False) -> Iterator[s
     if expression.name not in ALIKE:
         why = OTHERWISE.get(expression.name, "nothing shows yet that both engines compute it alike")
         yield f"{expression.name}: {why}"
-    yield from filter(None, (rule(expression) for rule in (_divides, _matches, _prefers_null, _hashes_a_choice)))
+    yield from filter(
+        None, (rule(expression) for rule in (_divides, _negates, _matches, _prefers_null, _hashes_a_choice))
+    )
     if not is_guarded and _casts_text(expression):
         yield f"Cast to {expression.kind}: of a text that is none Sail fails: match it first, in a CASE"
     for place, child in enumerate(expression.children):
@@ -175,6 +180,12 @@ def _divides(expression: Expression) -> str | None:
     if dividend and int(dividend[1]) >= _CUT_OFF:
         return None
     return f"Divide: Sail cuts a decimal quotient off early: cast the dividend to {_CUT_OFF} places, as `ratio` does"
+
+
+def _negates(expression: Expression) -> str | None:
+    if expression.name != "UnaryMinus" or not expression.children[0].kind.startswith("decimal"):
+        return None
+    return "UnaryMinus: of a decimal it is no decimal of the same type for Sail: write `0 -`, and cast"
 
 
 def _matches(expression: Expression) -> str | None:
@@ -279,6 +290,7 @@ NOT_ALIKE: Final[Mapping[str, tuple[Callable[[], Column], str]]] = {
     "look-behind": (lambda: F.col("text").rlike("(?<![0-9])1"), "RLike (?<![0-9])1: Sail's regular expressions"),
     "look-ahead": (lambda: F.regexp_replace("text", "1(?=2)", ""), "RegExpReplace 1(?=2): Sail's regular"),
     "decimals divided": (lambda: F.col("amount") / F.col("amount"), "Divide: Sail cuts a decimal quotient off"),
+    "a decimal's negative": (lambda: -F.col("amount"), "UnaryMinus: of a decimal it is no decimal of the same type"),
     "a text as a bigint": (lambda: F.col("text").cast("bigint"), "Cast to long: of a text that is none"),
     "a trimmed text as a double": (lambda: F.trim("text").cast("double"), "Cast to double: of a text that is none"),
     "an optional text as money": (

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def asked(house: House, now: datetime) -> Status:
 
 def typed(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["status", *arguments])
+
+
+def test_who_computed_the_tables_is_told(house: House) -> None:
+    staged = house.lake.stage_rows(readiness.TABLE, list, "run")
+    house.lake.publish([replace(staged, engine="Sail 0.7.2")], "run")
+    [of_serving] = [line for line in typed().stdout.splitlines() if line.startswith("  serving")]
+    assert of_serving.endswith("by Sail 0.7.2")
+    assert {one.engine for one in asked(house, at(9)).tables if one.name.startswith("raw.")} == {None}
 
 
 # The deadline

@@ -6,10 +6,12 @@ starting a session, writing files that carry Iceberg's field ids, and counting t
 between them, and what they compute differently, is in `docs/engines.md`.
 """
 
+import re
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -19,7 +21,7 @@ from pyiceberg.table import Table
 
 from deputies_lake import contracts
 from deputies_lake.contracts import YEAR
-from deputies_lake.environments import ENGINE, SettingsError, quieten_sail
+from deputies_lake.environments import ENGINE, SPARK_MEMORY, SettingsError, prepare_sail
 from deputies_lake.resources import iceberg
 
 if TYPE_CHECKING:
@@ -28,23 +30,36 @@ if TYPE_CHECKING:
 _ROWS_HELD: Final = 131_072
 """Rows of a file that are held until they are written, as one row group."""
 
+# Of what does not spill: one side of a join.
+_OUT_OF_MEMORY: Final = "Failed to allocate additional"
+_PANIC: Final = re.compile(r'task \d+ panicked with message "(?P<words>.*?)"')
 
 _STARTING: Final = threading.Lock()
 _SERVERS: Final[list[Any]] = []
 
 
-def sail_session() -> "SparkSession":
+class PanicError(RuntimeError):
+    """Sail failed by a fault of its own, whatever it was given. Says with which words, and what else can be done."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(
+            f"Sail, which computes the tables, panicked: {words}. Nothing was published, the tables stay as they were. "
+            f"To have Spark compute them, unset {ENGINE}"
+        )
+
+
+def sail_session(memory: str) -> "SparkSession":
     """The session of this process's own Sail, which is started when it is first asked for.
 
-    From then on PySpark makes columns for Spark Connect, so a process keeps the engine it began with. Raises
-    `SettingsError` where Sail is not installed.
+    `memory` is what it may hold of rows, such as `1g`. From then on PySpark makes columns for Spark Connect, so a
+    process keeps the engine it began with. Raises `SettingsError` where Sail is not installed.
     """
     with _STARTING:
-        return _start_sail()
+        return _start_sail(memory)
 
 
 @cache
-def _start_sail() -> "SparkSession":
+def _start_sail(memory: str) -> "SparkSession":
     try:
         from pysail.spark import SparkConnectServer
     except ImportError as missing:
@@ -53,7 +68,7 @@ def _start_sail() -> "SparkSession":
         ) from missing
     from pyspark.sql import SparkSession
 
-    quieten_sail()
+    prepare_sail(memory)
     server = SparkConnectServer()
     server.start()
     # It ends when nothing refers to it any more.
@@ -72,10 +87,16 @@ def read(session: "SparkSession", table: Table, years: Collection[int] | None = 
     return iceberg.read(session, table, years, by_field_id=_is_sparks(session))
 
 
+def name_of(frame: "DataFrame") -> str:
+    """What computes the frame, with its version, for people: `Spark 3.5.6`."""
+    return f"Spark {frame.sparkSession.version}" if _is_sparks(frame) else f"Sail {version('pysail')}"
+
+
 def write(frame: "DataFrame", contract: contracts.Table, table: Table, prefix: str) -> int:
     """Write the frame's rows as files of the table below a prefix, and say how many there were.
 
-    Of a table by years each file holds one year.
+    Of a table by years each file holds one year. Raises `PanicError`, after which Sail goes on: it was one task's.
+    Raises `SettingsError` where Sail would need more memory than it is given.
     """
     # For those who query a table, texts that repeat are written once. The staging layer's rows are read once or twice
     # by the star: to look each text up takes a quarter of the step there, and saves a sixth of the bytes.
@@ -139,11 +160,23 @@ def _write_what_sail_computes(
 
 def _batches(rows: Any) -> Iterator[pa.Table]:
     """Of a frame of Spark Connect, in the order in which they are computed."""
+    from pyspark.errors import PySparkException
+
     # PySpark 3.5 hands Arrow on to its own conversions only.
     client = rows._session.client  # noqa: SLF001
-    for answer in client.to_table_as_iterator(rows._plan.to_proto(client)):  # noqa: SLF001
-        if isinstance(answer, pa.Table):
-            yield answer
+    try:
+        for answer in client.to_table_as_iterator(rows._plan.to_proto(client)):  # noqa: SLF001
+            if isinstance(answer, pa.Table):
+                yield answer
+    except PySparkException as error:
+        if panic := _PANIC.search(str(error)):
+            raise PanicError(panic["words"]) from error
+        if _OUT_OF_MEMORY in str(error):
+            raise SettingsError(
+                f"Sail needs more memory than {SPARK_MEMORY} lets it have. Set that to more, or unset {ENGINE}: Spark "
+                "needs no more for more rows. Nothing was published, the tables stay as they were"
+            ) from error
+        raise
 
 
 def _by_year(batch: pa.Table) -> Iterator[tuple[str, pa.Table]]:

@@ -35,6 +35,7 @@ _DATA_VERSION: Final = "lake.data-version"
 # A property of the table, not of a snapshot: of runs that publish different years at once, each sets its own.
 _VERSION_OF_YEAR: Final = "lake.version."
 _INVENTED: Final = "lake.invented"
+_ENGINE: Final = "lake.engine"
 
 # Where DuckDB's name of a type differs from Iceberg's.
 _DUCKDB_TYPES: Final = {"string": "VARCHAR", "long": "BIGINT"}
@@ -92,7 +93,8 @@ class Staged:
 
     `data_version` names the content where it is known beforehand, such as the sha256 of the file it was made from;
     `versions` do so year by year. `findings` are of whoever staged it: shown beside the audit's, they stop nothing.
-    `invented`: nothing in it is true of anybody, which the table then says for good.
+    `invented`: nothing in it is true of anybody, which the table then says for good. `engine` computed the rows, where
+    one did.
     """
 
     contract: Table
@@ -105,6 +107,7 @@ class Staged:
     versions: Mapping[int, str] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     invented: bool = False
+    engine: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,7 @@ class Published:
     rows_by_year: Mapping[int, int]
     amounts_by_year: Mapping[int, Decimal]
     data_version: str | None
+    engine: str | None
     preview: Sequence[Mapping[str, Any]]
 
 
@@ -154,6 +158,13 @@ class Lake:
     def data_version(self, contract: Table) -> str | None:
         """The `Staged.data_version` of the published version. Raises `MissingTableError`."""
         return _summary(self._published(contract)).get(_DATA_VERSION)
+
+    def engine_of(self, contract: Table) -> str | None:
+        """What computed the rows published last, with its version; None of rows that needed no engine.
+
+        Raises `MissingTableError`.
+        """
+        return _summary(self._published(contract)).get(_ENGINE)
 
     def versions(self, contract: Table) -> Mapping[int, str]:
         """Year by year the `Staged.versions` of what is published; nothing where they were not named, or never were."""
@@ -392,6 +403,7 @@ class Lake:
             expected=draft.expected,
             data_version=draft.data_version,
             versions=draft.versions,
+            engine=engine.name_of(transformed),
         )
 
     def _kept(self, draft: Draft, table: IcebergTable, prefix: str) -> list[dict[str, Any]]:
@@ -449,6 +461,7 @@ class Lake:
             row_count=_row_count(table),
             years=years,
             data_version=_summary(table).get(_DATA_VERSION),
+            engine=_summary(table).get(_ENGINE),
         )
 
     def verify(
@@ -507,6 +520,8 @@ class Lake:
         properties = {_RUN_ID: run_id}
         if staged.data_version:
             properties[_DATA_VERSION] = staged.data_version
+        if staged.engine:
+            properties[_ENGINE] = staged.engine
         iceberg.commit(
             staged.table,
             staged.files,
@@ -603,6 +618,7 @@ def _described(connection: duckdb.DuckDBPyConnection, staged: Staged, findings: 
         rows_by_year=rows_by_year,
         amounts_by_year=amounts_by_year,
         data_version=staged.data_version,
+        engine=staged.engine,
         preview=_preview(connection),
     )
 

@@ -39,7 +39,7 @@ class SparkResource(LazyPySparkResource):
     @property
     def spark_session(self) -> Any:
         if self.engine == Engine.SAIL:
-            return sail_session()
+            return sail_session(self.spark_config["spark.driver.memory"])
         provide_java()
         provide_class_archive()
         return super().spark_session

@@ -15,8 +15,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column
+from deputies_lake.environments import Engine
 from deputies_lake.resources import iceberg
 from deputies_lake_tests.resources.tables import EXPENSES, expenses, publish, retyped, rows_of, stage
+
+pytestmark = pytest.mark.engine(Engine.SPARK)
 
 Rows = list[dict[str, Any]]
 

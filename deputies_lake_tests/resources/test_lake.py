@@ -1,5 +1,6 @@
 """Write, audit, publish: all tables of a step or none, and nothing over what others published meanwhile."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake import contracts
+from deputies_lake.assets import metadata_of
 from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.iceberg import ConcurrentCommitError
@@ -99,6 +101,18 @@ def test_a_table_that_was_made_but_never_published_is_missing_too(lake: Lake, sp
     lake.table(PARTIES)
     with pytest.raises(MissingTableError):
         lake.read(spark, PARTIES)
+
+
+def test_a_table_says_which_engine_computed_what_was_published_last(lake: Lake, spark: SparkSession) -> None:
+    [done] = lake.write([draft(spark, PARTIES, (1, "PT"))], "run")
+    assert re.fullmatch(r"(Spark 3\.5|Sail 0\.7)\.\d+", done.engine or "")
+    assert (lake.engine_of(PARTIES), lake.verify(PARTIES).engine) == (done.engine, done.engine)
+    assert metadata_of(done)["engine"] == done.engine
+
+
+def test_rows_that_needed_no_engine_name_none(lake: Lake) -> None:
+    [done] = lake.publish([lake.stage_rows(PARTIES, lambda: [{"party_key": 1, "name": "PT"}], "run")], "run")
+    assert (lake.engine_of(PARTIES), "engine" in metadata_of(done)) == (None, False)
 
 
 def test_what_readers_have_can_be_audited_again(lake: Lake, spark: SparkSession) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from deputies_lake.assets import key_of
 from deputies_lake.contracts import Table
+from deputies_lake.environments import Engine
 from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
@@ -26,6 +27,8 @@ from deputies_lake.star import dim_deputies, ref_category_limits, ref_known_gaps
 from deputies_lake.star.expenses import HOUSE
 from deputies_lake_tests.star.staged_rows import StagedRow
 from deputies_lake_tests.star.test_assets import DIMENSIONS, FACT, Star
+
+pytestmark = pytest.mark.engine(Engine.SPARK)
 
 MARTS: Final = list(assets._MARTS)
 REFERENCES: Final = [key_of(table.TABLE) for table in (ref_monthly_quotas, ref_category_limits, ref_known_gaps)]

@@ -14,7 +14,8 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Table, Totals
+from deputies_lake.contracts import MONEY, YEAR, Table, Totals
+from deputies_lake.environments import Engine
 from deputies_lake.reference import tables
 from deputies_lake.serving import assets, mart_outliers
 from deputies_lake.serving.receipts import Star, by_year, fact_sums, measures, of_fact
@@ -38,6 +39,7 @@ from deputies_lake_tests.star.staged_rows import (
     HOUSE_LEADERSHIP,
     WITHOUT_ID,
     StagedRow,
+    computed,
     contract_of,
     frame,
     refunds,
@@ -77,7 +79,7 @@ KAGGLE_ROWS: Final[Sequence[StagedRow]] = (
 
 @pytest.fixture(scope="module")
 def fact(spark: SparkSession) -> DataFrame:
-    return fct_expenses.transform(expenses(spark)).localCheckpoint()
+    return computed(spark, fct_expenses.transform(expenses(spark)))
 
 
 def expenses(spark: SparkSession) -> DataFrame:
@@ -112,7 +114,7 @@ def star(spark: SparkSession, fact: DataFrame) -> Star:
         "gaps": frame(spark, ref_known_gaps.TABLE, typed(ref_known_gaps.TABLE, gaps)),
     }
     # Computed once, not again for each mart.
-    return Star(**{name: rows.localCheckpoint() for name, rows in made.items()})
+    return Star(**{name: computed(spark, rows) for name, rows in made.items()})
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,7 @@ def test_columns_are_those_of_the_contract(star: Star, name: str) -> None:
     assert assets._MARTS[MARTS[name]](star).dtypes == contract_of(MARTS[name])
 
 
+@pytest.mark.engine(Engine.SPARK)
 @pytest.mark.parametrize("name", MARTS)
 def test_receipts_are_hashed_not_sorted_into_groups(star: Star, name: str) -> None:
     """A text or a structure as an aggregate would have Spark sort all receipts; the few rows of groups it may."""
@@ -186,9 +189,9 @@ def test_refunds_are_taken_off_and_told(rows_of: RowsOf) -> None:
 def odd(fact: DataFrame, star: Star) -> tuple[DataFrame, DataFrame]:
     """The fact with a receipt of which less was paid, and a refund whose document has no minus; and its receipts."""
     net, document = F.col("net_amount"), F.col("document_amount")
-    rows = fact.withColumn("document_amount", F.when(net == -500, -document).otherwise(document)).withColumn(
-        "net_amount", F.when(net == 60, F.lit(Decimal("55.50"))).otherwise(net)
-    )
+    rows = fact.withColumn(
+        "document_amount", F.when(net == -500, (0 - document).cast(MONEY)).otherwise(document)
+    ).withColumn("net_amount", F.when(net == 60, F.lit("55.50").cast(MONEY)).otherwise(net))
     return rows, of_fact(rows, star.deputies, star.dates, star.suppliers)
 
 

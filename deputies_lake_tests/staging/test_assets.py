@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from deputies_lake.contracts import Table
+from deputies_lake.environments import Engine
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.assets import kaggle_refunds_asset, kaggle_reimbursements_asset, take_in_chamber_expenses
 from deputies_lake.resources.files import FilesResource
@@ -22,6 +23,8 @@ from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggl
 from deputies_lake.staging.assets import stage_expenses, stage_refunds
 from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, under_points
 from deputies_lake_tests.staging.raw_rows import RawRow, chamber_expense, file_of, refund, reimbursement
+
+pytestmark = pytest.mark.engine(Engine.SPARK)
 
 HOUSE: Final = stg_chamber_expenses.TABLE
 KAGGLE: Final = stg_kaggle_reimbursements.TABLE

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.checks.audit import Sums
 from deputies_lake.contracts import YEAR, Totals
+from deputies_lake.environments import Engine
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.archive import Manifest
@@ -130,6 +131,7 @@ def test_rejected_rows_name_their_file(mixed: Judged) -> None:
     assert {row["source_file"] for row in mixed.rejected().collect()} == {"deputies_dataset.csv"}
 
 
+@pytest.mark.engine(Engine.SPARK)
 def test_a_file_without_rejections_is_not_read_a_second_time(spark: SparkSession, tmp_path: Path) -> None:
     judged = judged_file(spark, [reimbursement(), reimbursement(receipt_value="0")], tmp_path)
     judged.staged(2)

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from deputies_lake.environments import Engine
 from deputies_lake_tests.staging.raw_rows import (
     CPF_KEY,
     chamber_expense,
@@ -22,6 +23,8 @@ from deputies_lake_tests.staging.raw_rows import (
     stage_refunds,
     stage_reimbursements,
 )
+
+pytestmark = pytest.mark.engine(Engine.SPARK)
 
 _BLOCK: Final = 64
 KEY: Final = CPF_KEY.encode().ljust(_BLOCK, b"\0")

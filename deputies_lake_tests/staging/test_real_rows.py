@@ -4,6 +4,7 @@ Only figures and counts stand here. The rows hold personal ids: what a failure s
 """
 
 import csv
+import gzip
 import hashlib
 import hmac
 import io
@@ -40,6 +41,21 @@ Truth = Mapping[str, Any]
 def truth(real_data: Path) -> Truth:
     found: Truth = json.loads((real_data / "truth" / "kaggle_shared_file.json").read_text(encoding="utf-8"))
     return found
+
+
+@pytest.fixture(scope="module")
+def real_raw(spark: SparkSession, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
+    """The shared real file in Kaggle's layout, as raw.kaggle_reimbursements has it."""
+    content = gzip.decompress((real_data / "kaggle" / "deputies_dataset.csv.gz").read_bytes())
+    return published(spark, kaggle_reimbursements.CSV, content, tmp_path_factory.mktemp("real_raw"))
+
+
+@pytest.fixture(scope="module")
+def real_expenses(spark: SparkSession, real_raw: DataFrame, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
+    """The same rows staged: computed once, then read from disk."""
+    path = str(tmp_path_factory.mktemp("real_staged") / "rows")
+    stage_reimbursements(real_raw).write.parquet(path)
+    return spark.read.parquet(path)
 
 
 @pytest.fixture(scope="module")

@@ -130,6 +130,11 @@ def frame(spark: SparkSession, contract: Table, rows: Sequence[StagedRow]) -> Da
     return spark.createDataFrame([tuple(row[name] for name in contract.column_names) for row in rows], schema)
 
 
+def computed(spark: SparkSession, rows: DataFrame) -> DataFrame:
+    """The same rows, which whatever reads them does not compute again."""
+    return spark.createDataFrame(rows.collect(), rows.schema)
+
+
 def contract_of(table: Table) -> list[tuple[str, str]]:
     """Names and types of a contract's columns in their order, as a frame's `dtypes` has them."""
     return [(column.name, column.type) for column in table.columns]

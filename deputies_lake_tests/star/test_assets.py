@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from deputies_lake.assets import key_of
 from deputies_lake.checks.audit import AuditFailedError, Sums
 from deputies_lake.contracts import Table
+from deputies_lake.environments import Engine
 from deputies_lake.raw import file_versions
 from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
@@ -31,6 +32,8 @@ from deputies_lake.star import (
 )
 from deputies_lake.star.expenses import HOUSE, KAGGLE
 from deputies_lake_tests.star.staged_rows import HOUSE_LEADERSHIP, LEADERSHIP, StagedRow, staged_rows
+
+pytestmark = pytest.mark.engine(Engine.SPARK)
 
 FACT: Final = fct_expenses.TABLE
 DIMENSIONS: Final = [dg.AssetKey(["star", reference.table]) for reference in FACT.references]
