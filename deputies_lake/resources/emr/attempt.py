@@ -17,7 +17,7 @@ from dagster._core.execution.plan.external_step import PICKLED_EVENTS_FILE_NAME,
 from dagster._serdes import deserialize_value
 
 from deputies_lake.aws import client
-from deputies_lake.emr.step_main import REPORT
+from deputies_lake.emr.step_main import BUSY_MARK, REPORT
 from deputies_lake.environments import AwsSettings
 
 MAIN: Final = "step_main.py"
@@ -37,9 +37,10 @@ class Attempt:
 
     @property
     def arguments(self) -> list[str]:
-        """What spark-submit runs and what that is told, as dagster-aws's own main expects it."""
+        """What spark-submit runs, and what that is told: where the step is, and where to say that it is at work."""
         bucket = self.aws.artifacts_bucket
-        return [f"s3://{bucket}/{self.prefix}/{MAIN}", bucket, f"{self.prefix}/{PICKLED_STEP_RUN_REF_FILE_NAME}"]
+        step = f"{self.prefix}/{PICKLED_STEP_RUN_REF_FILE_NAME}"
+        return [f"s3://{bucket}/{self.prefix}/{MAIN}", bucket, step, BUSY_MARK]
 
     def send(self, files: Mapping[str, bytes]) -> None:
         """Put files, by name, where the driver finds them."""
