@@ -200,7 +200,8 @@ def _of_emr(name: str, request: _Request) -> Iterator[Need]:
             if policy in given:
                 yield Need(f"elasticmapreduce:Put{policy}", f"{ours}/*")
         for role, service in (("ServiceRole", "elasticmapreduce"), ("JobFlowRole", "ec2")):
-            yield Need("iam:PassRole", _arn_of(given[role]), {"iam:PassedToService": f"{service}.amazonaws.com"})
+            if role in given:
+                yield Need("iam:PassRole", _arn_of(given[role]), {"iam:PassedToService": f"{service}.amazonaws.com"})
         return
     named = given.get("JobFlowIds") or [given.get("ClusterId") or given.get("JobFlowId") or given.get("ResourceId")]
     clusters = emr_backends[_ACCOUNT][request.region].clusters

@@ -18,7 +18,7 @@ from deputies_lake.emr.artifact import Artifact, ArtifactError
 from deputies_lake.emr.packaging import LOCK, Built, build, deploy
 from deputies_lake.environments import ACCOUNT, AwsSettings, load_settings
 from deputies_lake_tests.emr.cloud import atomic_conditions
-from deputies_lake_tests.emr.conftest import MOTO_ACCOUNT, write_wheel
+from deputies_lake_tests.emr.conftest import MOTO_ACCOUNT, pinned, write_wheel
 
 OURS = Artifact(code_id="c0de", environment_id="e417")
 
@@ -30,11 +30,6 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, version in (("lake_one", "1.0"), ("lake_two", "2.1")):
         write_wheel(folder, name, version)
     return folder
-
-
-def pinned(name: str, version: str, *wheels: Path) -> str:
-    """A line of a lock that allows these wheels."""
-    return " ".join([f"{name}=={version}", *(f"--hash=sha256:{packaging._sha256(wheel)}" for wheel in wheels)])
 
 
 def offer(shelf: Path, patch: pytest.MonkeyPatch) -> None:
@@ -81,9 +76,9 @@ def test_the_zip_has_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 def test_the_lock_names_every_package_with_the_hash_of_its_wheel(built: Built) -> None:
     (lock,) = [file for file in built.of_environment() if file.name == LOCK]
-    pinned = [line.split(" --hash=sha256:") for line in lock.read_text().splitlines()[1:]]
+    lines = [line.split(" --hash=sha256:") for line in lock.read_text().splitlines()[1:]]
     wheels = {file.name.split("-")[0]: file for file in built.of_environment() if file.suffix == ".whl"}
-    assert [[pin, hashed] for pin, hashed in pinned] == [
+    assert [[pin, hashed] for pin, hashed in lines] == [
         ["lake-one==1.0", packaging._sha256(wheels["lake_one"])],
         ["lake-two==2.1", packaging._sha256(wheels["lake_two"])],
     ]
