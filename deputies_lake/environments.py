@@ -106,7 +106,7 @@ _FORWARDED: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSettings:
-    """What a cluster is made of and when it ends. Capacities are units of one vCPU.
+    """What a cluster is made of, and when it and its steps end. Capacities are units of one vCPU.
 
     The core fleet is on demand: it holds what a job can't lose. The rest, up to `max_units` in all, is spot.
     """
@@ -121,6 +121,8 @@ class ClusterSettings:
     step_concurrency: int = 4
     idle_minutes: int = 20
     lifetime_hours: int = 12
+    # Less than a run may take (infrastructure/dagster.yaml): the step says why it ended.
+    step_hours: float = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ import importlib
 import importlib.metadata
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -30,7 +31,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 EXPECTATIONS = "expectations.json"
 REPORT = "report.json"
@@ -43,9 +44,10 @@ _TAIL_LINES = 200
 _PACKAGES = ("dagster", "dagster-aws")
 
 
-def expectations(code_id: str, environment_id: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """What the host is and has; the driver must be and have the same."""
+def expectations(code_id: str, environment_id: str, variables: Mapping[str, str], hours: float) -> dict[str, Any]:
+    """What the host is and has, and the driver must be and have as well; and how many hours it has."""
     return {
+        "hours": hours,
         "versions": versions(),
         "code": {"the code": code_id},
         "environment": {"the Python environment": environment_id},
@@ -157,6 +159,26 @@ def _touch(mark: Path) -> None:
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - ours
 
 
+@contextlib.contextmanager
+def _ended_after(hours: float, report: Callable[..., None]) -> Iterator[None]:
+    """Ends the process if it takes longer: a step that hangs would keep its cluster, also when nobody waits for it."""
+
+    def end() -> None:
+        try:
+            report(crash=f"It was ended after {hours:g} hours, which is as long as a step may take.")
+        finally:
+            # Whatever it waits for, no exception would reach it.
+            os._exit(1)
+
+    timer = threading.Timer(hours * 3600, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def main(bucket: str, step_run_ref_key: str, busy_mark: str = BUSY_MARK) -> None:
     """Run the step, or exit with a status that EMR calls a failure."""
     import boto3
@@ -170,9 +192,11 @@ def main(bucket: str, step_run_ref_key: str, busy_mark: str = BUSY_MARK) -> None
     try:
         with contextlib.redirect_stderr(tail), _marked_busy(Path(busy_mark)):
             body = s3.get_object(Bucket=bucket, Key=f"{folder}/{EXPECTATIONS}")["Body"].read()
-            sentences = refusals(json.loads(body))
+            expected = json.loads(body)
+            sentences = refusals(expected)
             if not sentences:
-                importlib.import_module("dagster_aws.emr.emr_step_main").main(bucket, step_run_ref_key)
+                with _ended_after(expected["hours"], report):
+                    importlib.import_module("dagster_aws.emr.emr_step_main").main(bucket, step_run_ref_key)
                 return
     except Exception:
         report(crash=f"{tail.text()}\n{traceback.format_exc()}".strip())

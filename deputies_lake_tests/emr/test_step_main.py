@@ -3,16 +3,20 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from dagster_aws.emr import emr_step_main
 from moto import mock_aws
 
@@ -34,7 +38,7 @@ def _driver(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def expected() -> dict[str, Any]:
     """What a host says that differs in nothing."""
-    return step_main.expectations("c0de", PurePath(sys.prefix).name, VARIABLES)
+    return step_main.expectations("c0de", PurePath(sys.prefix).name, VARIABLES, 5)
 
 
 def test_equal_sides_find_nothing(expected: dict[str, Any]) -> None:
@@ -289,3 +293,33 @@ def test_a_mark_that_nobody_can_touch_is_told_once_and_stops_no_step(
     monkeypatch.setattr(emr_step_main, "main", lambda *_: time.sleep(0.2))
     step.run()
     assert capsys.readouterr().err.count("EMR may take this cluster for idle and end it") == 1
+
+
+# that it ends
+
+
+def test_a_step_that_takes_too_long_is_ended_and_says_so(
+    step: Step, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, codes = threading.Event(), list[int]()
+    # In its place: the tests' own process shall not end.
+    monkeypatch.setattr(os, "_exit", lambda code: (codes.append(code), ended.set()))
+    monkeypatch.setattr(emr_step_main, "main", lambda *_: ended.wait(30))
+    body = json.dumps({**expected, "hours": 0.1 / 3600})
+    step.s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{step_main.EXPECTATIONS}", Body=body.encode())
+    step.run()
+    assert codes == [1]
+    assert re.match(r"It was ended after \S+ hours, which is as long as a step may take", step.report["crash"])
+
+
+def test_a_step_that_is_done_in_time_is_not_ended(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "_exit", lambda code: pytest.fail("it was ended"))
+    step.run()
+    assert [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)] == []
+
+
+def test_a_step_has_less_time_than_dagster_gives_a_run() -> None:
+    instance = yaml.safe_load(files("deputies_lake.infrastructure").joinpath("dagster.yaml").read_text("utf-8"))
+    aws = load_settings("prod", {}).aws
+    assert aws is not None
+    assert aws.cluster.step_hours * 3600 < instance["run_monitoring"]["max_runtime_seconds"]

@@ -392,6 +392,8 @@ CATALOG = glue("catalog")
 CATALOG_OF_ATHENA = f"arn:aws:athena:sa-east-1:{ACCOUNT}:datacatalog/AwsDataCatalog"
 CLUSTER = f"arn:aws:elasticmapreduce:sa-east-1:{ACCOUNT}:cluster/j-1"
 MACHINE = f"arn:aws:ec2:sa-east-1:{ACCOUNT}:instance/i-1"
+GROUP = f"arn:aws:ec2:sa-east-1:{ACCOUNT}:security-group/sg-1"
+VPC = f"arn:aws:ec2:sa-east-1:{ACCOUNT}:vpc/vpc-1"
 WORKGROUP = f"arn:aws:athena:sa-east-1:{ACCOUNT}:workgroup"
 OF_OUR_CLUSTER = {"aws:ResourceTag/project": "deputies_lake", "aws:ResourceTag/environment": "prod"}
 OF_STAGING = {**OF_OUR_CLUSTER, "aws:ResourceTag/environment": "staging"}
@@ -417,6 +419,9 @@ ALLOWED: list[tuple[str, str, str, Context]] = [
     ("EmrInstanceRole", "kms:Decrypt", KEY, {}),
     ("EmrServiceRole", "ec2:RunInstances", MACHINE, {}),
     ("EmrServiceRole", "ec2:TerminateInstances", MACHINE, OF_OUR_CLUSTER),
+    ("EmrServiceRole", "ec2:CreateSecurityGroup", GROUP, WITH_OUR_TAGS),
+    ("EmrServiceRole", "ec2:CreateSecurityGroup", VPC, {}),
+    ("EmrServiceRole", "ec2:AuthorizeSecurityGroupIngress", GROUP, OF_OUR_CLUSTER),
     ("DagsterRole", "elasticmapreduce:RunJobFlow", "*", WITH_OUR_TAGS),
     ("DagsterRole", "elasticmapreduce:AddTags", CLUSTER, WITH_OUR_TAGS),
     ("DagsterRole", "elasticmapreduce:PutAutoTerminationPolicy", CLUSTER, {}),
@@ -465,6 +470,9 @@ DENIED: list[tuple[str, str, str, Context]] = [
     ("EmrInstanceRole", "secretsmanager:PutSecretValue", SECRET, {}),
     ("EmrServiceRole", "ec2:TerminateInstances", MACHINE, {}),
     ("EmrServiceRole", "ec2:TerminateInstances", MACHINE, OF_STAGING),
+    ("EmrServiceRole", "ec2:CreateSecurityGroup", GROUP, {}),
+    ("EmrServiceRole", "ec2:AuthorizeSecurityGroupIngress", GROUP, {}),
+    ("EmrServiceRole", "ec2:RevokeSecurityGroupEgress", GROUP, {"aws:ResourceTag/project": "another"}),
     ("EmrServiceRole", "s3:GetObject", s3(AWS.raw_bucket, "archive/1"), {}),
     ("DagsterRole", "elasticmapreduce:RunJobFlow", "*", {}),
     ("DagsterRole", "elasticmapreduce:AddTags", CLUSTER, {**WITH_OUR_TAGS, **OF_STAGING}),
