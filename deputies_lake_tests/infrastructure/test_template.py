@@ -293,7 +293,9 @@ def test_parliament_finds_no_fault_with_a_roles_policies(role: str) -> None:
     expected = {"PERMISSIONS_MANAGEMENT_ACTIONS", "PRIVILEGE_ESCALATION"}
     for document in policies(role):
         findings = parliament.analyze_policy_string(json.dumps(document), include_community_auditors=True).findings
-        assert [str(finding) for finding in findings if finding.issue not in expected] == []
+        found = [str(finding) for finding in findings if finding.issue not in expected]
+        # It does not know that a group is made in a VPC, which EC2 asks for as well.
+        assert [finding for finding in found if "[{'action': 'ec2:CreateSecurityGroup'" not in finding] == []
 
 
 @pytest.mark.parametrize("statement", ALLOWING)
