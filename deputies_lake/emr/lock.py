@@ -34,7 +34,7 @@ def locked() -> Mapping[str, Locked]:
 
 def parse(text: str) -> Mapping[str, Locked]:
     """A lock file in pip's format, with one line or several for each package."""
-    found = {}
+    found: dict[str, Locked] = {}
     for line in text.replace("\\\n", " ").splitlines():
         if not line.strip() or line.startswith("#"):
             continue

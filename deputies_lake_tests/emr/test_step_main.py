@@ -277,7 +277,7 @@ def test_a_mark_of_roots_is_touched_as_root(
     sudo.write_text('#!/bin/sh\n[ "$1" = --non-interactive ] && shift && exec "$@"\n', encoding="utf-8")
     sudo.chmod(0o755)
     monkeypatch.setenv("PATH", str(sudo.parent), prepend=os.pathsep)
-    monkeypatch.setattr(step_main.Path, "touch", refuse)
+    monkeypatch.setattr(Path, "touch", refuse)
     monkeypatch.setattr(step_main, "_SECONDS_BETWEEN_MARKS", 0.05)
     touched = list[bool]()
     monkeypatch.setattr(emr_step_main, "main", lambda *_: touched.append(touched_within(step.busy_mark)))
@@ -302,8 +302,13 @@ def test_a_step_that_takes_too_long_is_ended_and_says_so(
     step: Step, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended, codes = threading.Event(), list[int]()
+
     # In its place: the tests' own process shall not end.
-    monkeypatch.setattr(os, "_exit", lambda code: (codes.append(code), ended.set()))
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr(os, "_exit", end)
     monkeypatch.setattr(emr_step_main, "main", lambda *_: ended.wait(30))
     body = json.dumps({**expected, "hours": 0.1 / 3600})
     step.s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{step_main.EXPECTATIONS}", Body=body.encode())
