@@ -105,8 +105,10 @@ def test_of_many_objects_to_delete_one_that_may_not_be_is_enough(client: Client)
 def test_what_is_missing_is_not_told_to_who_may_not_list(client: Client) -> None:
     missing = {"Bucket": AWS.lake_bucket, "Key": "star/missing"}
     refused(lambda: client("s3", AWS.reader_role).get_object(**missing))
-    with pytest.raises(ClientError, match="NoSuchKey"):
-        client("s3", AWS.emr_instance_profile).get_object(**missing)
+    # These look for a file before they write it.
+    for role in (AWS.emr_instance_profile, AWS.dagster_role):
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            client("s3", role).get_object(**missing)
 
 
 def test_a_list_is_judged_by_its_prefix(client: Client) -> None:

@@ -440,6 +440,8 @@ ALLOWED: list[tuple[str, str, str, Context]] = [
     ("DagsterRole", "s3:GetObject", s3(AWS.lake_bucket, "serving/mart_months/data/1.parquet"), {}),
     ("DagsterRole", "glue:GetTable", glue(f"table/{STAR}/ref_known_gaps"), {}),
     ("DagsterRole", "s3:PutObject", s3(AWS.lake_bucket, "published/dashboard.html"), {}),
+    # As S3 asks when an object is looked for that is not there: without a prefix.
+    ("DagsterRole", "s3:ListBucket", s3(AWS.lake_bucket), {}),
     ("DagsterRole", "s3:PutObject", s3(AWS.lake_bucket, "serving/data_dictionary/data/1.parquet"), {}),
     ("DagsterRole", "glue:UpdateTable", glue(f"table/{SERVING}/data_dictionary"), {}),
     ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/file_versions/data/1.parquet"), {}),
