@@ -17,15 +17,17 @@ from xml.etree import ElementTree as ET
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.emr.models import emr_backends
 from moto.iam.models import iam_backends
-from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
+from deputies_lake_tests.infrastructure.moto_gaps import bucket_policies
 from deputies_lake_tests.infrastructure.policies import Context, Document, allows, denies
 
 _ACCOUNT: Final = DEFAULT_ACCOUNT_ID
 _EVERYBODY: Final = ("*", {"AWS": "*"})
 # Calls are made over HTTP here, where nobody listens.
 _TLS: Final = {"aws:SecureTransport": "true"}
+_OPERATORS: Final[Mapping[str, str]] = {"host": "staging", "test": "staging"}
+"""Of which environment a caller's tag makes it an operator: the engineer at the terminal, and whoever watches."""
 
 _ON_KEYS: Final[Mapping[str, str]] = {
     "HeadObject": "GetObject",
@@ -64,7 +66,7 @@ def refusal(environ: dict[str, Any], operation: str, caller: str) -> str | None:
     role = _role_of(caller)
     request = _Request(environ)
     for need in _needs(operation, request):
-        context = {**_TLS, "aws:PrincipalArn": _arn_of(role or caller), **(need.context or {})}
+        context = {**_TLS, **_principal(caller, role), **(need.context or {})}
         if need.action.startswith("s3:") and denies(_bucket_policy(need.resource), need.action, need.resource, context):
             return f"{role or caller} is not authorized to perform {need}: the bucket's policy denies it"
         if role and not allows(_policies(role), need.action, need.resource, context):
@@ -94,6 +96,11 @@ def _role_of(caller: str) -> str | None:
     return caller if caller in {role.name for role in iam.roles.values()} else None
 
 
+def _principal(caller: str, role: str | None) -> Context:
+    tags = {"aws:PrincipalTag/deputies_lake_operator": _OPERATORS[caller]} if caller in _OPERATORS else {}
+    return {"aws:PrincipalArn": _arn_of(role or caller), **tags}
+
+
 def _arn_of(name: str) -> str:
     return f"arn:aws:iam::{_ACCOUNT}:role/{name}"
 
@@ -105,11 +112,9 @@ def _policies(role: str) -> list[Document]:
 
 def _bucket_policy(resource: str) -> list[Document]:
     """Its denials: what it allows is for services."""
-    name = resource.removeprefix("arn:aws:s3:::").partition("/")[0]
-    bucket = s3_backends[_ACCOUNT]["aws"].buckets.get(name)
-    if bucket is None or bucket.policy is None:
+    policy = bucket_policies(_ACCOUNT).get(resource.removeprefix("arn:aws:s3:::").partition("/")[0])
+    if policy is None:
         return []
-    policy = json.loads(bucket.policy)
     return [{"Statement": [statement for statement in policy["Statement"] if statement["Principal"] in _EVERYBODY]}]
 
 

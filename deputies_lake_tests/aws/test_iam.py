@@ -125,6 +125,17 @@ def test_a_table_is_judged_with_its_database_and_the_catalog(client: Client) -> 
     assert f":table/{AWS.database_prefix}raw/kaggle_refunds" in message
 
 
+def test_personal_ids_are_read_by_no_administrator_who_is_no_operator(client: Client) -> None:
+    raw = {"Bucket": AWS.raw_bucket, "Key": "archive/1"}
+    assert client("s3", "host").get_object(**raw)["Body"].read() == b"content"
+    administrator = client("s3", "administrator")
+    message = refused(lambda: administrator.get_object(**raw))
+    assert "the bucket's policy denies it" in message
+    # Whoever brings files and ends the environment needs no look into it.
+    administrator.put_object(Bucket=AWS.landing_bucket, Key="dirty_deputies_v2.csv", Body=b"content")
+    assert administrator.get_object(Bucket=AWS.lake_bucket, Key="star/fct_expenses/data/1.parquet")["Body"].read()
+
+
 def test_the_secret_is_for_steps_alone(client: Client) -> None:
     assert client("secretsmanager", AWS.emr_instance_profile).get_secret_value(SecretId=AWS.cpf_secret)
     refused(lambda: client("secretsmanager", AWS.dagster_role).get_secret_value(SecretId=AWS.cpf_secret))

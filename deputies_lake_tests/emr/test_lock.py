@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deputies_lake.emr.lock import Locked, locked, parse
+from deputies_lake.emr.lock import Locked, parse
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "deputies_lake" / "requirements.lock", ROOT / "requirements-sail.lock", ROOT / "requirements-dev.lock"]

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from moto.athena.models import athena_backends
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
@@ -91,6 +92,17 @@ def _delete_bucket(place: Place, name: str) -> None:
 def _bucket_policy(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:
     # Not given to moto, which overlooks conditions: it would refuse every request, for being without TLS or not.
     return {REF: properties["Bucket"]}
+
+
+def bucket_policies(account: str) -> Mapping[str, Any]:
+    """The policies that stacks gave to their buckets, by bucket."""
+    return {
+        resource.properties["Bucket"]: resource.properties["PolicyDocument"]
+        for backend in cloudformation_backends[account].values()
+        for stack in backend.__dict__.get("like_aws", ())
+        for resource in stack.resources.values()
+        if resource.kind == "AWS::S3::BucketPolicy"
+    }
 
 
 def _role(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:

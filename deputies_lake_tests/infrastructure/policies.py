@@ -54,4 +54,7 @@ def _holds(operator: str, key: str, expected: Any, context: Context) -> bool:
             return found is None or found in listed(expected)
         case "StringLike":
             return found is not None and _matches(expected, found)
+        # As in IAM, what a request does not say is not equal to anything.
+        case "StringNotEquals" | "ArnNotEquals":
+            return found not in listed(expected)
     raise NotImplementedError(f"a condition that our policies did not use so far: {operator}")

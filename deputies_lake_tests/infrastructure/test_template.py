@@ -13,7 +13,7 @@ from cfnlint.api import lint
 from deputies_lake.contracts import LAYERS
 from deputies_lake.environments import AwsSettings, load_settings
 from deputies_lake.infrastructure.stack import Stack
-from deputies_lake_tests.infrastructure.policies import Context, Document, allows, listed
+from deputies_lake_tests.infrastructure.policies import Context, Document, allows, denies, listed
 from deputies_lake_tests.infrastructure.templates import REF, Resolver, parse
 
 with warnings.catch_warnings():
@@ -541,3 +541,55 @@ def test_no_other_policy_can_let_a_reader_see_personal_ids(action: str, resource
     anything = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     assert allows([anything], action, resource)
     assert not allows([anything, *policies("ReaderRole")], action, resource)
+
+
+def principal(role: str = "admin", operator_of: str | None = None) -> Context:
+    tags = {} if operator_of is None else {"aws:PrincipalTag/deputies_lake_operator": operator_of}
+    return {"aws:SecureTransport": "true", "aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{role}", **tags}
+
+
+def bucket_denies(action: str, resource: str, context: Context) -> bool:
+    bucket = next(name for name in BUCKETS if s3(properties(name)["BucketName"]) == resource.partition("/")[0])
+    return denies([properties(f"{bucket}Policy")["PolicyDocument"]], action, resource, context)
+
+
+PERSONAL = [
+    s3(AWS.landing_bucket, "deputies_dataset.csv"),
+    s3(AWS.raw_bucket, "archive/1"),
+    s3(AWS.raw_bucket, "tables/kaggle_refunds/data/1.parquet"),
+    s3(AWS.lake_bucket, "staging/rejected_rows/data/1.parquet"),
+]
+
+
+@pytest.mark.parametrize("resource", PERSONAL)
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:GetObjectVersion"])
+@pytest.mark.parametrize(
+    "caller",
+    [principal(), principal(AWS.reader_role), principal(AWS.emr_service_role), principal(operator_of="staging")],
+)
+def test_a_bucket_shows_personal_ids_to_nobody_else_whatever_the_account_allows(
+    resource: str, action: str, caller: Context
+) -> None:
+    assert bucket_denies(action, resource, caller)
+
+
+@pytest.mark.parametrize("resource", PERSONAL)
+@pytest.mark.parametrize("caller", [principal(AWS.emr_instance_profile), principal(operator_of="prod")])
+def test_a_bucket_shows_them_to_steps_and_operators(resource: str, caller: Context) -> None:
+    assert not bucket_denies("s3:GetObject", resource, caller)
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "caller"),
+    [
+        ("s3:GetObject", s3(AWS.raw_bucket, "tables/file_versions/data/1.parquet"), principal(AWS.dagster_role)),
+        ("s3:GetObject", s3(AWS.lake_bucket, "star/fct_expenses/data/1.parquet"), principal(AWS.reader_role)),
+        # Files are brought, and the environment is deleted, by people who need not read.
+        ("s3:PutObject", s3(AWS.landing_bucket, "deputies_dataset.csv"), principal()),
+        ("s3:DeleteObjectVersion", s3(AWS.raw_bucket, "archive/1"), principal()),
+        ("s3:ListBucketVersions", s3(AWS.raw_bucket), principal()),
+        ("s3:PutBucketPolicy", s3(AWS.raw_bucket), principal()),
+    ],
+)
+def test_a_bucket_denies_nothing_else(action: str, resource: str, caller: Context) -> None:
+    assert not bucket_denies(action, resource, caller)
