@@ -48,6 +48,8 @@ SETTINGS = {
     "DEPUTIES_LAKE_SUBNETS": "subnet-1,subnet-2",
     "DEPUTIES_LAKE_MAX_UNITS": "128",
     "DEPUTIES_LAKE_POLL_SECONDS": "30",
+    "DEPUTIES_LAKE_ALARM_EMAIL": "c@example.org",
+    "DEPUTIES_LAKE_BUDGET_USD": "50",
     "DEPUTIES_LAKE_ALERT_SLACK": "https://slack.invalid/hook",
     "DEPUTIES_LAKE_ALERT_WEBHOOK": "https://webhook.invalid",
     "DEPUTIES_LAKE_ALERT_EMAIL": "a@example.org,b@example.org",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
+from deputies_lake.automation.heartbeat import INTERVAL_SECONDS, METRIC
 from deputies_lake.contracts import LAYERS
 from deputies_lake.environments import AwsSettings, load_settings
 from deputies_lake.infrastructure.stack import Stack
@@ -22,7 +23,8 @@ with warnings.catch_warnings():
     import parliament
 
 ACCOUNT = "123456789012"
-SETTINGS = load_settings("prod", {"DEPUTIES_LAKE_ACCOUNT": ACCOUNT})
+WHOM = "lake@example.org"
+SETTINGS = load_settings("prod", {"DEPUTIES_LAKE_ACCOUNT": ACCOUNT, "DEPUTIES_LAKE_ALARM_EMAIL": WHOM})
 assert SETTINGS.aws
 AWS: AwsSettings = SETTINGS.aws
 
@@ -35,6 +37,7 @@ ROLES = [name for name, kind in KINDS.items() if kind == "AWS::IAM::Role"]
 HOLD_DATA = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::Glue::Database", "AWS::SecretsManager::Secret")
 
 SECRET = f"arn:aws:secretsmanager:sa-east-1:{ACCOUNT}:secret:deputies-lake-prod/cpf-key-AbCdEf"
+TOPIC = f"arn:aws:sns:sa-east-1:{ACCOUNT}:alarms"
 KEY = f"arn:aws:kms:sa-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
@@ -53,6 +56,8 @@ def attribute(name: str, of: str) -> str:
             return SECRET
         case "AWS::KMS::Key":
             return KEY
+        case "AWS::SNS::Topic":
+            return TOPIC
     raise KeyError(f"{name}.{of}")
 
 
@@ -225,13 +230,52 @@ def test_what_holds_data_is_kept_by_every_deletion(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind not in HOLD_DATA])
 def test_what_acts_is_there_only_while_the_lake_is_up(name: str) -> None:
     item = TEMPLATE["Resources"][name]
-    assert (item["Condition"], "DeletionPolicy" in item) == ("WithCompute", False)
+    assert item["Condition"] in ("WithCompute", "WithAlarms")
+    assert "DeletionPolicy" not in item
 
 
 def test_going_down_leaves_nothing_but_data() -> None:
     down = Resolver(TEMPLATE, {**given(), **PSEUDO, "Compute": "false"}, attribute)
     assert {KINDS[name] for name in down.resources()} == set(HOLD_DATA)
     assert down.outputs().keys() == {*BUCKETS, "CpfSecret"}
+
+
+# alarms
+
+
+def test_silence_is_alarming_and_told_to_whom_the_settings_name() -> None:
+    alarm = properties("SilenceAlarm")
+    told = (alarm["Namespace"], alarm["MetricName"], alarm["Dimensions"])
+    assert told == ("deputies_lake", METRIC, [{"Name": "environment", "Value": "prod"}])
+    # No figure at all, for half an hour in which there should have been six.
+    assert (alarm["TreatMissingData"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+        "breaching",
+        "LessThanThreshold",
+        1,
+    )
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (INTERVAL_SECONDS, 6)
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC]
+    assert properties("AlarmTopic")["Subscription"] == [{"Protocol": "email", "Endpoint": WHOM}]
+
+
+def test_the_month_has_a_budget_which_is_told_before_it_is_spent() -> None:
+    budget = properties("Budget")
+    assert budget["Budget"] == {
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": "200", "Unit": "USD"},
+    }
+    told = {
+        (wanted["Notification"]["NotificationType"], wanted["Notification"]["Threshold"]): wanted["Subscribers"]
+        for wanted in budget["NotificationsWithSubscribers"]
+    }
+    by_mail = [{"SubscriptionType": "EMAIL", "Address": WHOM}]
+    assert told == {("ACTUAL", 80): by_mail, ("FORECASTED", 100): by_mail}
+
+
+def test_without_anybody_to_tell_there_are_no_alarms() -> None:
+    alone = Resolver(TEMPLATE, {**given(), **PSEUDO, "AlarmEmail": ""}, attribute)
+    assert {*RESOLVER.resources()} - {*alone.resources()} == {"AlarmTopic", "SilenceAlarm", "Budget"}
 
 
 # clusters and queries
@@ -431,6 +475,7 @@ ALLOWED: list[tuple[str, str, str, Context]] = [
     ("DagsterRole", "elasticmapreduce:AddJobFlowSteps", CLUSTER, OF_OUR_CLUSTER),
     ("DagsterRole", "elasticmapreduce:TerminateJobFlows", CLUSTER, OF_OUR_CLUSTER),
     ("DagsterRole", "elasticmapreduce:ListClusters", "*", {}),
+    ("DagsterRole", "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "deputies_lake"}),
     ("DagsterRole", "s3:ListBucket", s3(AWS.landing_bucket), {}),
     ("DagsterRole", "s3:GetObject", s3(AWS.artifacts_bucket, "code/1/deputies_lake.zip"), {}),
     ("DagsterRole", "s3:PutObject", s3(AWS.artifacts_bucket, "runs/1/step/step_run_ref.pkl"), {}),
@@ -496,6 +541,7 @@ DENIED: list[tuple[str, str, str, Context]] = [
     ("DagsterRole", "s3:GetObject", s3(AWS.raw_bucket, "tables/kaggle_reimbursements/metadata/1-m0.avro"), {}),
     ("DagsterRole", "glue:UpdateTable", glue(f"table/{STAR}/fct_expenses"), {}),
     ("DagsterRole", "secretsmanager:GetSecretValue", SECRET, {}),
+    ("DagsterRole", "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/EC2"}),
     ("ReaderRole", "s3:GetObject", s3(AWS.raw_bucket, "archive/1"), {}),
     ("ReaderRole", "s3:PutObject", s3(AWS.lake_bucket, "published/dashboard.html"), {}),
     ("ReaderRole", "athena:CreateNamedQuery", f"{WORKGROUP}/{AWS.stack}", {}),
