@@ -1,6 +1,7 @@
 """The template: what it promises about encryption, access, retention and rights, and that AWS would take it."""
 
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -199,6 +200,17 @@ def test_nothing_current_expires_but_logs_results_and_what_runs_left() -> None:
 def test_what_was_deleted_from_the_archive_can_always_be_brought_back() -> None:
     expiring = [rule["Prefix"] for rule in rules("RawBucket") if "NoncurrentVersionExpiration" in rule]
     assert expiring == ["tables/"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "action", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "s3:PutBucketVersioning"]
+)
+def test_no_role_takes_anything_out_of_the_archive(role: str, action: str) -> None:
+    """Which takes the place of a lock: with one nothing could be erased that must be."""
+    assert "ObjectLockEnabled" not in properties("RawBucket")
+    for resource in (s3(AWS.raw_bucket), s3(AWS.raw_bucket, "archive/kaggle/1/deputies_dataset.csv")):
+        assert not allows(policies(role), action, resource)
 
 
 # what else holds data
@@ -639,3 +651,44 @@ def test_a_bucket_shows_them_to_steps_and_operators(resource: str, caller: Conte
 )
 def test_a_bucket_denies_nothing_else(action: str, resource: str, caller: Context) -> None:
     assert not bucket_denies(action, resource, caller)
+
+
+# Lake Formation, as documented
+
+GRANTS = re.findall(
+    r"^\| `(-[a-z-]+)` \| ([a-z, ]+) \| ([A-Z_, ]+) \| (?:of (.+) alone: )?([A-Z_, ]+) \|$",
+    (resources.files("deputies_lake") / "docs" / "aws.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+BY_IAM = {
+    "DESCRIBE": "glue:GetTable",
+    "SELECT": "glue:GetTable",
+    "ALTER": "glue:UpdateTable",
+    "DROP": "glue:DeleteTable",
+    "CREATE_TABLE": "glue:CreateTable",
+}
+BY_ENDING = {
+    properties(role)["RoleName"].removeprefix(AWS.stack): role
+    for role in ("EmrInstanceRole", "DagsterRole", "ReaderRole")
+}
+
+
+def granted(ending: str, layer: str) -> dict[str, set[str]]:
+    """What the page says to grant a role on a layer's tables, by the table's name or "any"."""
+    found: dict[str, set[str]] = {}
+    for of, layers, on_database, only, on_tables in GRANTS:
+        if of == ending and layer in layers.split(", "):
+            for table in re.findall(r"`(\w+)`", only) or ["any"]:
+                wanted = {*on_tables.split(", "), *on_database.split(", ")} - {"DESCRIBE"}
+                found[table] = {BY_IAM["DESCRIBE"], *(BY_IAM[permission] for permission in wanted)}
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("ending", BY_ENDING)
+def test_what_lake_formation_is_to_grant_is_what_iam_allows(ending: str, layer: str) -> None:
+    grants = granted(ending, layer)
+    for table in {*grants, "any"}:
+        arn = glue(f"table/{AWS.database_prefix}{layer}/{table}")
+        allowed = {action for action in BY_IAM.values() if allows(policies(BY_ENDING[ending]), action, arn)}
+        assert allowed == grants.get(table, set())
