@@ -14,8 +14,8 @@ DEV_LOCK := requirements-dev.lock
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --upgrade
-# A package is in one file only: those of the files that are installed before are left out.
-NOT_OF = $$(sed -n 's/^\([a-z0-9][^ =]*\)==.*/--no-emit-package \1/p' $(1))
+# What every machine got of the files installed before is left out. What only some got, such as Windows, is not.
+NOT_OF = $$(sed -n 's/^\([a-z0-9][^ =]*\)==[^ ;]* .$$/--no-emit-package \1/p' $(1))
 # Each has a Spark of its own, so memory sets the limit: 4 GB for one.
 TEST_PROCESSES ?= 2
 

@@ -1,9 +1,10 @@
 """The lock files: one version and its hashes for each package, the same everywhere, from nobody's index."""
 
 import re
+import subprocess
+import sys
 import tomllib
-from collections import Counter
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,27 @@ def test_no_index_is_named(file: Path) -> None:
     assert re.findall(r"://|--index|--find-links|--extra-index|@ ", file.read_text(encoding="utf-8")) == []
 
 
-def test_a_package_is_locked_in_one_file() -> None:
-    names = [name for file in FILES for name in parse(file.read_text(encoding="utf-8"))]
-    assert [name for name, times in Counter(names).items() if times > 1] == []
+def test_a_package_is_locked_in_one_version() -> None:
+    versions: dict[str, set[str]] = {}
+    for file in FILES:
+        for name, of in parse(file.read_text(encoding="utf-8")).items():
+            versions.setdefault(name, set()).add(of.version)
+    assert [name for name, found in versions.items() if len(found) > 1] == []
+
+
+def test_what_is_installed_is_what_is_locked_for_this_machine() -> None:
+    """A package that Windows alone gets of one file may be what a Mac needs of the next."""
+    text = "".join(file.read_text(encoding="utf-8").replace("\\\n", " ") for file in FILES)
+    lines = [Requirement(line.split(" --hash")[0]) for line in text.splitlines()]
+    locked = {canonicalize_name(line.name) for line in lines if line.marker is None or line.marker.evaluate()}
+    installed = {canonicalize_name(found.metadata["Name"]) for found in distributions()}
+    # What makes environments and lock files, and the project itself.
+    assert installed - locked - {"deputies-lake", "pip", "setuptools", "uv", "wheel"} == set()
+
+
+def test_nothing_that_is_installed_lacks_what_it_needs() -> None:
+    checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_what_pyproject_asks_for_is_locked_in_a_version_it_allows() -> None:
