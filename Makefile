@@ -6,6 +6,16 @@ BIN := $(VENV)/bin
 ROWS ?= 100000
 # spark or sail: see deputies_lake/docs/engines.md.
 ENGINE ?= spark
+
+# What is installed, by version and hash: for users and deployments; besides for the engine Sail, and for developers.
+LOCK := deputies_lake/requirements.lock
+SAIL_LOCK := requirements-sail.lock
+DEV_LOCK := requirements-dev.lock
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --upgrade
+# What every machine got of the files installed before is left out. What only some got, such as Windows, is not.
+NOT_OF = $$(sed -n 's/^\([a-z0-9][^ =]*\)==[^ ;]* .$$/--no-emit-package \1/p' $(1))
 # Each has a Spark of its own, so memory sets the limit: 4 GB for one.
 TEST_PROCESSES ?= 2
 
@@ -49,19 +59,27 @@ clean: ## Remove the environment and what tools left; the lake stays
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/installed: pyproject.toml
+lock: $(VENV)/installed-dev ## Write the lock files anew, with the newest versions that pyproject.toml allows
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(COMPILE) --extra deployment --output-file $(LOCK) pyproject.toml
+	@$(COMPILE) --extra sail --constraint $(LOCK) --output-file $(SAIL_LOCK) $(call NOT_OF,$(LOCK)) pyproject.toml
+	@$(COMPILE) --extra dev --constraint $(LOCK) --constraint $(SAIL_LOCK) --output-file $(DEV_LOCK) \
+	  $(call NOT_OF,$(LOCK) $(SAIL_LOCK)) pyproject.toml
+
+$(VENV)/installed: pyproject.toml $(LOCK)
 	@echo "Setting up $(VENV); the first time this takes two or three minutes"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(INSTALL) --requirement $(LOCK)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	-@$(BIN)/deputies-lake prepare
 	@touch $@
 
-$(VENV)/installed-sail: $(VENV)/installed pyproject.toml
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[sail]'
+$(VENV)/installed-sail: $(VENV)/installed $(SAIL_LOCK)
+	@$(INSTALL) --requirement $(SAIL_LOCK)
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed pyproject.toml
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(VENV)/installed-dev: $(VENV)/installed-sail $(DEV_LOCK)
+	@$(INSTALL) --requirement $(DEV_LOCK)
 	@touch $@
 
-.PHONY: demo test dev validate aws-demo bench aws-bench format clean help
+.PHONY: demo test dev validate aws-demo bench aws-bench format lock clean help

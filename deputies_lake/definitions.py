@@ -13,6 +13,7 @@ import dagster as dg
 from deputies_lake.automation.alerts import alert_definitions
 from deputies_lake.automation.clusters import cluster_definitions
 from deputies_lake.automation.freshness import with_deadline
+from deputies_lake.automation.heartbeat import heartbeat_definitions
 from deputies_lake.automation.jobs import JOBS
 from deputies_lake.automation.landing import landing_definitions
 from deputies_lake.automation.maintenance import maintenance_definitions
@@ -54,6 +55,7 @@ def build_definitions(environment: str | None = None) -> dg.Definitions:
         maintenance_definitions(settings),
         cluster_definitions(settings),
         alert_definitions(settings),
+        heartbeat_definitions(settings),
     )
 
 

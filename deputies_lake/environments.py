@@ -46,6 +46,8 @@ OWNER: Final = "DEPUTIES_LAKE_OWNER"
 SUBNETS: Final = "DEPUTIES_LAKE_SUBNETS"
 MAX_UNITS: Final = "DEPUTIES_LAKE_MAX_UNITS"
 POLL_SECONDS: Final = "DEPUTIES_LAKE_POLL_SECONDS"
+ALARM_EMAIL: Final = "DEPUTIES_LAKE_ALARM_EMAIL"
+BUDGET_USD: Final = "DEPUTIES_LAKE_BUDGET_USD"
 CPF_KEY: Final = "DEPUTIES_LAKE_CPF_KEY"
 ENGINE: Final = "DEPUTIES_LAKE_ENGINE"
 SPARK_MEMORY: Final = "DEPUTIES_LAKE_SPARK_MEMORY"
@@ -75,6 +77,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     SUBNETS: "staging, prod: ids of the subnets for clusters, with commas; the default VPC's unless set",
     MAX_UNITS: "staging, prod: vCPUs that a cluster's workers never exceed; 16 in staging, 64 in prod unless set",
     POLL_SECONDS: "staging, prod: how often a run asks EMR about its step; 15 unless set",
+    ALARM_EMAIL: "staging, prod: whom AWS itself writes to when Dagster is silent or the month costs too much; nobody "
+    "unless set",
+    BUDGET_USD: "staging, prod: what the account may cost in a month, in USD, before that is told; 200 unless set",
     CPF_KEY: "local: the secret that hides the tax ids of private persons; elsewhere it is in Secrets Manager",
     ENGINE: "local: what computes the tables, spark or sail (see docs/engines.md); spark unless set",
     SPARK_MEMORY: "local: heap of the Spark driver, or what Sail holds of rows; 1g unless set",
@@ -106,7 +111,7 @@ _FORWARDED: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSettings:
-    """What a cluster is made of and when it ends. Capacities are units of one vCPU.
+    """What a cluster is made of, and when it and its steps end. Capacities are units of one vCPU.
 
     The core fleet is on demand: it holds what a job can't lose. The rest, up to `max_units` in all, is spot.
     """
@@ -121,6 +126,8 @@ class ClusterSettings:
     step_concurrency: int = 4
     idle_minutes: int = 20
     lifetime_hours: int = 12
+    # Less than a run may take (infrastructure/dagster.yaml): the step says why it ended.
+    step_hours: float = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +136,7 @@ class AwsSettings:
     Athena workgroup, and what else is made begins with it. boto3 finds `endpoint` by itself, Arrow does not.
 
     `buckets` is what the buckets' names begin with, `database_prefix` what those of the Glue databases do, one for
-    each layer; `cpf_secret` is the name of a Secrets Manager secret.
+    each layer; `cpf_secret` is the name of a Secrets Manager secret. `alarm_email` is None where AWS tells nobody.
     """
 
     environment: Environment
@@ -143,6 +150,8 @@ class AwsSettings:
     owner: str
     cluster: ClusterSettings
     poll_seconds: float
+    alarm_email: str | None
+    budget_usd: float
     patience_seconds: float = 900.0
 
     @property
@@ -362,6 +371,8 @@ def _aws(environment: Environment, given: Mapping[str, str]) -> Settings:
             subnets=tuple(filter(None, given.get(SUBNETS, "").replace(" ", "").split(","))),
         ),
         poll_seconds=_number(given, POLL_SECONDS, 15, least=0.1),
+        alarm_email=given.get(ALARM_EMAIL) or None,
+        budget_usd=_number(given, BUDGET_USD, 200, least=1),
     )
     return Settings(
         environment=environment,

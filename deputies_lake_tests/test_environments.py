@@ -8,12 +8,14 @@ import pytest
 
 from deputies_lake.environments import (
     ACCOUNT,
+    ALARM_EMAIL,
     ALERT_EMAIL,
     ALERT_SENDER,
     ALERT_SLACK,
     ALERT_SMTP,
     ALERT_WEBHOOK,
     BUCKETS,
+    BUDGET_USD,
     CHAMBER_URL,
     CPF_KEY,
     ENDPOINT,
@@ -83,7 +85,7 @@ def test_an_unknown_environment_is_refused_with_those_there_are(name: str) -> No
 
 
 def test_every_variable_that_is_read_is_documented() -> None:
-    aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS}
+    aws = {ACCOUNT, REGION, ENDPOINT, BUCKETS, OWNER, SUBNETS, MAX_UNITS, POLL_SECONDS, ALARM_EMAIL, BUDGET_USD}
     alerts = {ALERT_SLACK, ALERT_WEBHOOK, ALERT_EMAIL, ALERT_SENDER, ALERT_SMTP}
     read = {ENVIRONMENT, HOME, LANDING, CHAMBER_URL, REBUILD, KEEP_DAYS, CPF_KEY, ENGINE, SPARK_MEMORY, *aws, *alerts}
     assert {name for name in VARIABLES if VARIABLES[name]} == read
@@ -234,7 +236,15 @@ def test_a_clusters_subnets_size_and_owner_can_be_set() -> None:
     )
 
 
-@pytest.mark.parametrize(("variable", "text"), [(MAX_UNITS, "3"), (MAX_UNITS, "many"), (POLL_SECONDS, "nan")])
+def test_whom_aws_tells_and_from_what_cost_on_can_be_set() -> None:
+    assert (aws_of("prod", {}).alarm_email, aws_of("prod", {}).budget_usd) == (None, 200)
+    aws = aws_of("prod", {ALARM_EMAIL: "lake@example.org", BUDGET_USD: "50"})
+    assert (aws.alarm_email, aws.budget_usd) == ("lake@example.org", 50)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [(MAX_UNITS, "3"), (MAX_UNITS, "many"), (POLL_SECONDS, "nan"), (BUDGET_USD, "0")]
+)
 def test_a_number_that_makes_no_sense_is_refused(variable: str, text: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable}='{text}' makes no sense: set it to a number from"):
         load_settings("staging", {variable: text})

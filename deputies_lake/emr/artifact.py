@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deputies_lake.aws import AwsError, client
+from deputies_lake.emr.lock import LOCKED, locked
 from deputies_lake.environments import AwsSettings
 
 PACKAGE: Final = "deputies_lake"
@@ -105,8 +106,25 @@ def _files_below(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def pins() -> list[str]:
-    """`name==version` of each package that the code needs on a cluster, as they are installed here."""
-    return [f"{name}=={found.version}" for name, found in sorted(needed().items())]
+    """A line of the lock for each package that the code needs on a cluster: name, version and hashes, as pip reads it.
+
+    Raises `ArtifactError` where another version is installed here: this host would not run what a cluster does.
+    """
+    lock, installed = locked(), {name: found.version for name, found in sorted(needed().items())}
+    differing = [
+        f"{name} {version}, not {lock[name].version if name in lock else 'in the lock'}"
+        for name, version in installed.items()
+        if name not in lock or lock[name].version != version
+    ]
+    if differing:
+        raise ArtifactError(
+            f"what is installed here is not what {LOCKED} says, and so not what clusters run: {'; '.join(differing)}. "
+            "`make demo` installs what it says, and `make lock` renews it"
+        )
+    return [
+        " ".join([f"{name}=={version}", *(f"--hash={value}" for value in lock[name].hashes)])
+        for name, version in installed.items()
+    ]
 
 
 @cache
@@ -142,7 +160,7 @@ def _installed(name: str) -> Distribution:
     try:
         found = distribution(name)
     except PackageNotFoundError as error:
-        raise ArtifactError(f"{name} is required but not installed: `pip install --editable .` installs it") from error
+        raise ArtifactError(f"{name} is required but not installed: `make demo` installs it") from error
     if name != _DISTRIBUTION and found.read_text("direct_url.json"):
         raise ArtifactError(
             f"{name} {found.version} was installed from a folder or an address, which no cluster can get it from. "

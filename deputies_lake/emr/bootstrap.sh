@@ -53,6 +53,25 @@ if ! command -v python3.11 >/dev/null; then
   say "this machine has no python3.11, which EMR brings from 7.1 on. Look at release_label in the settings"
   exit 1
 fi
+if ! python3.11 - "$work/files" "$id" <<'VERIFY'; then
+import hashlib, json, pathlib, sys
+
+folder, wanted = pathlib.Path(sys.argv[1]), sys.argv[2]
+manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+del there["manifest.json"]
+problems = [f"its manifest is of {found}, not of {wanted}" for found in [manifest["environment_id"]] if found != wanted]
+for name, expected in manifest["sha256"].items():
+    if name not in there:
+        problems.append(f"{name} is not there")
+    elif hashlib.sha256(there[name].read_bytes()).hexdigest() != expected:
+        problems.append(f"{name} is not what was deployed")
+problems += [f"{name} was not deployed" for name in sorted(there.keys() - manifest["sha256"].keys())]
+sys.exit("\n".join(problems) or None)
+VERIFY
+  say "$uri is not what was deployed: see above. Who wrote there? Remove it, then type: deputies-lake deploy"
+  exit 1
+fi
 
 # An environment knows its own path, so it is made where it stays; what died on the way left no mark of completion.
 rm -rf "$target"

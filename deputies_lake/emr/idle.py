@@ -1,7 +1,7 @@
 """Which clusters of an environment nobody uses any more, and their end.
 
-EMR ends idle clusters by itself; this ends those that it missed, and says of each of ours why it stays or goes. Whose
-a cluster is, is decided in `clusters.py`.
+EMR ends idle clusters by itself; this ends those that it missed, and those that are busy long after their expiry, and
+says of each of ours why it stays or goes. Whose a cluster is, is decided in `clusters.py`.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,9 @@ def judge(cluster: Cluster, activity: Activity, settings: ClusterSettings, now: 
     def verdict(why: str, *, ends: bool = False) -> Verdict:
         return Verdict(cluster=cluster, ends=ends, why=why)
 
+    # No step is sent after the expiry, so by then the last one has had all the time that a step has.
+    if cluster.expiry and now >= cluster.expiry + timedelta(hours=settings.step_hours) and not cluster.is_protected:
+        return verdict(f"it expired at {cluster.expiry:%Y-%m-%d %H:%M} UTC, and no step may take until now", ends=True)
     if cluster.is_protected or cluster.state != WAITING:
         return verdict("it is protected from termination" if cluster.is_protected else f"it is {cluster.state}")
     if activity.idle_since is None:
@@ -45,9 +48,8 @@ def judge(cluster: Cluster, activity: Activity, settings: ClusterSettings, now: 
     if cluster.expiry and now >= cluster.expiry and idle >= _HANDED_OUT:
         return verdict(f"it expired at {cluster.expiry:%Y-%m-%d %H:%M} UTC and is idle", ends=True)
     limit = timedelta(minutes=_EMRS_TURNS * settings.idle_minutes)
-    if idle < limit:
-        return verdict(f"it has been idle for {_minutes(idle)}, less than {_minutes(limit)}")
-    return verdict(f"it has been idle for {_minutes(idle)}", ends=True)
+    less = "" if idle >= limit else f", less than {_minutes(limit)}"
+    return verdict(f"it has been idle for {_minutes(idle)}{less}", ends=not less)
 
 
 def verdicts(clusters: Clusters, now: datetime) -> list[Verdict]:

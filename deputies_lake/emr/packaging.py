@@ -198,8 +198,12 @@ def _download(wheels: Path) -> None:
     platforms = [option for platform in _PLATFORMS for option in ("--platform", platform)]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     for_cluster = ["--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11", *platforms]
-    command = [*pip, "--no-deps", *for_cluster, "--dest", str(wheels), *pins()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as pinned:
+        pinned.write("\n".join(pins()))
+        pinned.flush()
+        what = ["--no-deps", "--require-hashes", "--requirement", pinned.name]
+        command = [*pip, *what, *for_cluster, "--dest", str(wheels)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if done.returncode:
         raise ArtifactError(
             f"pip finds no wheels for a cluster, which has Linux, x86-64 and Python 3.11: {done.stderr.strip()}"

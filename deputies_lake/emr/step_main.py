@@ -6,6 +6,9 @@ found here, so a driver with another Python, dagster, Spark, code, environment o
 anything is unpickled. What it refuses, or how it crashed, it tells the host in a report beside the events: EMR's own
 logs come minutes later.
 
+While a step runs, EMR is told that the cluster is busy. It can't know by itself: it looks for applications of YARN, and
+a step that only takes in a file or cleans up never starts one.
+
 The host describes itself with the functions below and the driver compares. Until the versions are known to be equal
 nothing is imported but the standard library and boto3, and the syntax is that of Python 3.9, EMR 7's default: the
 wrong interpreter must get far enough to say so.
@@ -18,25 +21,33 @@ import importlib
 import importlib.metadata
 import io
 import json
+import os
+import subprocess
 import sys
+import threading
 import traceback
 from collections import deque
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 EXPECTATIONS = "expectations.json"
 REPORT = "report.json"
+BUSY_MARK = "/emr/metricscollector/isbusy"
+"""A file on the primary node. From 6.4 on, EMR takes a cluster for busy if it was touched lately."""
+
+_SECONDS_BETWEEN_MARKS = 10.0
 
 _TAIL_LINES = 200
 _PACKAGES = ("dagster", "dagster-aws")
 
 
-def expectations(code_id: str, environment_id: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """What the host is and has; the driver must be and have the same."""
+def expectations(code_id: str, environment_id: str, variables: Mapping[str, str], hours: float) -> dict[str, Any]:
+    """What the host is and has, and the driver must be and have as well; and how many hours it has."""
     return {
+        "hours": hours,
         "versions": versions(),
         "code": {"the code": code_id},
         "environment": {"the Python environment": environment_id},
@@ -111,7 +122,64 @@ class _Tail(io.TextIOBase):
         return "\n".join(self._lines)
 
 
-def main(bucket: str, step_run_ref_key: str) -> None:
+@contextlib.contextmanager
+def _marked_busy(mark: Path) -> Iterator[None]:
+    """Touches the mark again and again. Where it can't be touched the step runs all the same."""
+    done = threading.Event()
+
+    def keep() -> None:
+        told = False
+        while True:
+            try:
+                _touch(mark)
+            except (OSError, subprocess.SubprocessError) as error:
+                if not told:
+                    sys.stderr.write(
+                        f"{mark} can't be touched ({error}): EMR may take this cluster for idle and end it\n"
+                    )
+                told = True
+            if done.wait(_SECONDS_BETWEEN_MARKS):
+                return
+
+    keeper = threading.Thread(target=keep, name="busy mark", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
+def _touch(mark: Path) -> None:
+    try:
+        mark.touch()
+    except PermissionError:
+        # It is root's. Steps run as hadoop, who may become root; from then on it is everybody's.
+        command = ["sudo", "--non-interactive", "sh", "-c", 'touch "$1" && chmod a+w "$1"', "sh", str(mark)]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - ours
+
+
+@contextlib.contextmanager
+def _ended_after(hours: float, report: Callable[..., None]) -> Iterator[None]:
+    """Ends the process if it takes longer: a step that hangs would keep its cluster, also when nobody waits for it."""
+
+    def end() -> None:
+        try:
+            report(crash=f"It was ended after {hours:g} hours, which is as long as a step may take.")
+        finally:
+            # Whatever it waits for, no exception would reach it.
+            os._exit(1)
+
+    timer = threading.Timer(hours * 3600, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def main(bucket: str, step_run_ref_key: str, busy_mark: str = BUSY_MARK) -> None:
     """Run the step, or exit with a status that EMR calls a failure."""
     import boto3
 
@@ -122,11 +190,13 @@ def main(bucket: str, step_run_ref_key: str) -> None:
 
     tail = _Tail(sys.stderr)
     try:
-        with contextlib.redirect_stderr(tail):
+        with contextlib.redirect_stderr(tail), _marked_busy(Path(busy_mark)):
             body = s3.get_object(Bucket=bucket, Key=f"{folder}/{EXPECTATIONS}")["Body"].read()
-            sentences = refusals(json.loads(body))
+            expected = json.loads(body)
+            sentences = refusals(expected)
             if not sentences:
-                importlib.import_module("dagster_aws.emr.emr_step_main").main(bucket, step_run_ref_key)
+                with _ended_after(expected["hours"], report):
+                    importlib.import_module("dagster_aws.emr.emr_step_main").main(bucket, step_run_ref_key)
                 return
     except Exception:
         report(crash=f"{tail.text()}\n{traceback.format_exc()}".strip())
@@ -136,4 +206,4 @@ def main(bucket: str, step_run_ref_key: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -196,6 +196,8 @@ class Stack:
             "EmrInstanceProfileName": aws.emr_instance_profile,
             "DagsterRoleName": aws.dagster_role,
             "ReaderRoleName": aws.reader_role,
+            "AlarmEmail": aws.alarm_email or "",
+            "BudgetUsd": f"{aws.budget_usd:g}",
             "Compute": "true",
         }
         return {

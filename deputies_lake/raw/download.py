@@ -16,6 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from threading import Event
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -141,7 +142,7 @@ class Download:
         """
         deadline = time.monotonic() + self.limits.total
         futile = 0
-        with requests.Session() as session:
+        with _PublishersSession(self.url) as session:
             while True:
                 self._go_on(deadline)
                 before = self.partial.size
@@ -245,6 +246,26 @@ class Download:
 
     def _stalled(self) -> "_PassingError":
         return _PassingError(f"nothing came for {self.limits.stall:g} s")
+
+
+class _PublishersSession(requests.Session):
+    """Follows redirects to the publisher's hosts only: that of the address, without its `www.`, and those below it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = urlsplit(url)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target is None:
+            return None
+        to, home = urlsplit(urljoin(resp.url, target)), (self._url.hostname or "").removeprefix("www.")
+        is_theirs = to.hostname is not None and (to.hostname == home or to.hostname.endswith(f".{home}"))
+        if not is_theirs or (self._url.scheme, to.scheme) == ("https", "http"):
+            raise requests.RequestException(
+                f"it is redirected to {to.scheme}://{to.hostname}, which is not {home}'s own"
+            )
+        return target
 
 
 class _PassingError(Exception):

@@ -56,11 +56,7 @@ class EmulatedAws:
         with self._stack as stack:
             directory = self._directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aws-")))
             require_sandbox(directory)
-            _repair_moto(stack)
-            moto_api_backend.reset()
-            stack.callback(moto_api_backend.reset)
-            self.gate = Gate(application=DomainDispatcherApplication(create_backend_app))
-            self.endpoint = self._serve(stack)
+            self.gate, self.endpoint = serve(stack)
             self._nodes = Nodes(machine, directory, self.endpoint)
             self._nodes.start()
             stack.callback(self._nodes.stop)
@@ -133,14 +129,20 @@ class EmulatedAws:
         self.delay_steps(0)
         self.scale_idle_time(1)
 
-    def _serve(self, stack: ExitStack) -> str:
-        server = make_server("127.0.0.1", 0, self.gate, threaded=True, request_handler=_QuietHandler)
-        stack.callback(server.server_close)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="emulated AWS")
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.shutdown)
-        return f"http://127.0.0.1:{server.server_port}"
+
+def serve(stack: ExitStack) -> tuple[Gate, str]:
+    """The calls of an empty AWS and where it listens, until `stack` is closed. Without nodes clusters never start."""
+    _repair_moto(stack)
+    moto_api_backend.reset()
+    stack.callback(moto_api_backend.reset)
+    gate = Gate(application=DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_QuietHandler)
+    stack.callback(server.server_close)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="emulated AWS")
+    thread.start()
+    stack.callback(thread.join)
+    stack.callback(server.shutdown)
+    return gate, f"http://127.0.0.1:{server.server_port}"
 
 
 class _QuietHandler(MotoRequestHandler):

@@ -1,4 +1,4 @@
-"""What stands between callers and the emulated AWS: every call is listed, and may be made to fail.
+"""What stands between callers and the emulated AWS: every call is listed and judged, and may be made to fail.
 
 Calls come over HTTP, so it reaches other processes as well as this one. What EMR does by itself, such as reading a
 bootstrap script, is no call.
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -20,6 +20,8 @@ from urllib.parse import parse_qs
 from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
+
+from deputies_lake_tests.aws import iam
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -119,11 +121,12 @@ class Hold:
 class Gate:
     """The only way in, as a WSGI application around moto's.
 
-    A fault hits the next `times` calls of an operation, "emr:DescribeStep" or "s3:*", by any caller unless one is
-    named.
+    What a role may not do is refused, and kept in `denied`. A fault hits the next `times` calls of an operation,
+    "emr:DescribeStep" or "s3:*", by any caller unless one is named.
     """
 
     application: Application
+    denied: list[str] = field(default_factory=list)
     _calls: list[Call] = field(default_factory=list)
     _faults: list[_Fault] = field(default_factory=list)
     _holds: list[Hold] = field(default_factory=list)
@@ -195,11 +198,27 @@ class Gate:
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 raise ConnectionAbortedError("dropped by a fault")
             return _refuse(environ, start_response, call, fault.answer)
+        if reason := iam.refusal(environ, call.operation, call.caller):
+            _body(environ)
+            return self._deny(environ, start_response, call, reason)
+        answer: list[Any] = []
         try:
-            return self.application(environ, start_response)
+            body = self.application(environ, lambda *given: answer.append(given))
+            if answer[0][0].startswith("404") and iam.hides_what_is_missing(environ, call.operation, call.caller):
+                reason = (
+                    f"{call.caller} may not know that {environ['PATH_INFO']} is not there: it may not list the bucket"
+                )
+                return self._deny(environ, start_response, call, reason)
+            start_response(*answer[0])
+            return body
         except NotImplementedError:
             # A server error would be tried again, many times.
             return _refuse(environ, start_response, call, _UNKNOWN)
+
+    def _deny(self, environ: Environ, start_response: StartResponse, call: Call, reason: str) -> Iterable[bytes]:
+        with self._lock:
+            self.denied.append(reason)
+        return _refuse(environ, start_response, call, replace(_DENIED, message=reason))
 
     def _add(self, operation: str, times: int, caller: str, answer: _Answer | None) -> None:
         with self._lock:

@@ -30,6 +30,8 @@ from deputies_lake_tests.aws.sandbox import Process
 _LOG: Final = logging.getLogger(__name__)
 
 _HOME: Final = "/home/hadoop"
+# Where EMR's own programs look whether somebody keeps a cluster busy.
+_COLLECTOR: Final = "/emr/metricscollector"
 _SPARK_SUBMIT: Final = ("/usr/lib/spark/bin/spark-submit", "spark-submit")
 _WITHOUT_VALUE: Final = ("--supervise", "--verbose", "-v")
 # What this machine has instead of YARN.
@@ -49,6 +51,11 @@ class Node:
     bootstrap: Process | None = None
     steps: dict[str, Process] = field(default_factory=dict)
     idle_since: float = 0.0
+    marked: int = 0
+
+    @property
+    def busy_mark(self) -> Path:
+        return self.home / ".metricscollector" / "isbusy"
 
     @property
     def home(self) -> Path:
@@ -157,7 +164,9 @@ class Nodes(threading.Thread):
         node.bootstrap = None
         if code == 0:
             cluster.become_ready()
-            node.idle_since = time.monotonic()
+            node.busy_mark.parent.mkdir()
+            node.busy_mark.touch()
+            node.marked, node.idle_since = node.busy_mark.stat().st_mtime_ns, time.monotonic()
             return
         action = (node.bootstrap_directory / "running").read_text(encoding="utf-8").strip()
         message = f"On the master instance ({cluster.id}), bootstrap action {action} returned a non-zero return code"
@@ -179,7 +188,11 @@ class Nodes(threading.Thread):
                 cluster.state = "RUNNING"
                 self._start_step(cluster, node, step)
         if not cluster.active_steps():
-            self._rest(cluster, node)
+            if cluster.state == "RUNNING":
+                cluster.state = "WAITING"
+            if not cluster.keep_job_flow_alive_when_no_steps:
+                cluster.terminate("ALL_STEPS_COMPLETED", "Steps completed")
+        self._end_if_idle(cluster, node)
 
     def _start_step(self, cluster: Cluster, node: Node, step: Step) -> None:
         directory = node.step_directory(step.id)
@@ -190,13 +203,14 @@ class Nodes(threading.Thread):
         node.steps[step.id] = self._process(cluster, node, command, directory, {"EMR_STEP_ID": step.id})
         step.begin()
 
-    def _rest(self, cluster: Cluster, node: Node) -> None:
-        if cluster.state == "RUNNING":
-            cluster.state, node.idle_since = "WAITING", time.monotonic()
+    def _end_if_idle(self, cluster: Cluster, node: Node) -> None:
+        """By AWS's rule from EMR 6.4 on: busy is a cluster with pending steps, with applications of YARN, or whose mark
+        is touched. A step that runs but has no application does not count."""
+        marked = node.busy_mark.stat().st_mtime_ns
+        if marked != node.marked or _has_application(node) or any(step.state == "PENDING" for step in cluster.steps):
+            node.marked, node.idle_since = marked, time.monotonic()
         policy = cluster.auto_termination_policy
-        if not cluster.keep_job_flow_alive_when_no_steps:
-            cluster.terminate("ALL_STEPS_COMPLETED", "Steps completed")
-        elif policy and time.monotonic() - node.idle_since > policy["IdleTimeout"] * self.idle_scale:
+        if policy and time.monotonic() - node.idle_since > policy["IdleTimeout"] * self.idle_scale:
             cluster.terminate("ALL_STEPS_COMPLETED", "Terminated by the auto-termination policy")
 
     # The end
@@ -246,7 +260,7 @@ class Nodes(threading.Thread):
         return Process(command, directory=directory, home=node.home, seen_as=self._home, variables=given)
 
     def _located(self, argument: str) -> str:
-        return argument.replace(_HOME, str(self._home))
+        return argument.replace(_HOME, str(self._home)).replace(_COLLECTOR, str(self._home / ".metricscollector"))
 
     def _spark_defaults(self, cluster: Cluster, node: Node) -> Mapping[str, str]:
         archive = f"-XX:SharedArchiveFile={self._machine.class_archive} -Xlog:cds*=off"
@@ -254,6 +268,11 @@ class Nodes(threading.Thread):
             **cluster.configured("spark-defaults"),
             **self._machine.spark_defaults(self._endpoint, node.temporary, archive),
         }
+
+
+def _has_application(node: Node) -> bool:
+    """Whether a driver has a Spark context, which on EMR is an application of YARN: it keeps blocks on disk."""
+    return bool(node.steps) and any(node.temporary.glob("**/blockmgr-*"))
 
 
 def as_run_here(arguments: Sequence[str], spark_submit: Path, defaults: Path) -> list[str]:

@@ -79,7 +79,12 @@ def account(emulated_aws: EmulatedAws) -> EmulatedAws:
     s3 = emulated_aws.client("s3")
     location = {"LocationConstraint": "sa-east-1"}
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
-    emulated_aws.client("iam").create_instance_profile(InstanceProfileName=PROFILE)
+    iam = emulated_aws.client("iam")
+    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.create_instance_profile(InstanceProfileName=PROFILE)
+    iam.create_role(RoleName=PROFILE, AssumeRolePolicyDocument="{}")
+    iam.put_role_policy(RoleName=PROFILE, PolicyName="anything", PolicyDocument=json.dumps(anything))
+    iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName=PROFILE)
     s3.put_object(Bucket=BUCKET, Key="bootstrap.sh", Body=BOOTSTRAP)
     s3.put_object(Bucket=BUCKET, Key="received", Body="hello")
     s3.put_object(Bucket=BUCKET, Key="failing.sh", Body="#!/bin/sh\necho no luck >&2\nexit 7\n")
@@ -443,12 +448,41 @@ def test_the_same_bootstrap_is_not_repeated(account: EmulatedAws, cluster: str) 
     account.client("emr").terminate_job_flows(JobFlowIds=[second])
 
 
-def test_an_idle_cluster_ends_by_its_policy_and_a_busy_one_does_not(aws: EmulatedAws, own_cluster: str) -> None:
+def end_when_idle(aws: EmulatedAws, cluster: str) -> None:
+    """After 0.6 seconds."""
     aws.scale_idle_time(0.01)
-    busy = add_step(aws, own_cluster, "sleep", "1.5")
-    aws.client("emr").put_auto_termination_policy(ClusterId=own_cluster, AutoTerminationPolicy={"IdleTimeout": 60})
-    assert end_of_step(aws, own_cluster, busy)["State"] == "COMPLETED"
+    aws.client("emr").put_auto_termination_policy(ClusterId=cluster, AutoTerminationPolicy={"IdleTimeout": 60})
+
+
+def test_an_idle_cluster_ends_by_its_policy(aws: EmulatedAws, own_cluster: str) -> None:
+    end_when_idle(aws, own_cluster)
     assert end_of_cluster(aws, own_cluster)["State"] == "TERMINATED"
+
+
+def test_a_cluster_ends_under_a_step_without_an_application_of_yarn(aws: EmulatedAws, own_cluster: str) -> None:
+    unseen = add_step(aws, own_cluster, "sleep", "60")
+    eventually(lambda: step_status(aws, own_cluster, unseen)["State"] == "RUNNING")
+    end_when_idle(aws, own_cluster)
+    assert end_of_cluster(aws, own_cluster)["State"] == "TERMINATED"
+    assert step_status(aws, own_cluster, unseen)["State"] == "CANCELLED"
+
+
+def test_a_cluster_whose_busy_mark_is_touched_stays(aws: EmulatedAws, own_cluster: str) -> None:
+    touch = "for _ in $(seq 20); do touch /emr/metricscollector/isbusy; sleep 0.1; done"
+    end_when_idle(aws, own_cluster)
+    assert end_of_step(aws, own_cluster, add_step(aws, own_cluster, "sh", "-c", touch))["State"] == "COMPLETED"
+
+
+def test_a_cluster_on_which_spark_runs_stays(aws: EmulatedAws, own_cluster: str) -> None:
+    program = (
+        "from pathlib import Path; import time; from pyspark.sql import SparkSession\n"
+        "spark = SparkSession.builder.getOrCreate(); Path.home().joinpath('up').touch(); time.sleep(2)"
+    )
+    aws.client("s3").put_object(Bucket=BUCKET, Key="waiting.py", Body=program)
+    busy = add_step(aws, own_cluster, "spark-submit", f"s3://{BUCKET}/waiting.py")
+    eventually(lambda: "up" in said(aws, own_cluster, "ls", "/home/hadoop"), seconds=60)
+    end_when_idle(aws, own_cluster)
+    assert end_of_step(aws, own_cluster, busy)["State"] == "COMPLETED"
 
 
 def test_a_cluster_that_is_not_to_stay_ends_after_its_steps(account: EmulatedAws) -> None:

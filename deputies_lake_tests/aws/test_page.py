@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,11 @@ class Story:
         assert found is not None
         return found
 
+    def play_as_dagster(self, typed: Sequence[str]) -> None:
+        """Type the lines, and those that are Dagster's with the rights that its role has, on a machine of its own."""
+        role = f"AWS_ACCESS_KEY_ID={self.settings.dagster_role}"
+        play(self.terminal, [f"{role} {line}" if line.startswith("dagster ") else line for line in typed])
+
     def said(self, line: str) -> str:
         return next(said for typed, said in self.terminal.said.items() if typed.startswith(line))
 
@@ -77,7 +82,7 @@ def first_run(deployed: Story) -> Story:
     content = (deployed.terminal.folder / house).read_bytes()
     # As `deputies-lake fetch` does, which finds no House here.
     deployed.aws.client("s3").put_object(Bucket=deployed.settings.landing_bucket, Key=house, Body=content)
-    play(deployed.terminal, [line for line in lines("3.") if "cluster" not in line])
+    deployed.play_as_dagster([line for line in lines("3.") if "cluster" not in line])
     return deployed
 
 
@@ -239,9 +244,14 @@ def test_the_clean_up_finds_nothing_to_remove_from_tables_just_made(first_run: S
 
 
 def test_the_weekly_clean_up_runs_on_the_cluster(first_run: Story) -> None:
-    play(first_run.terminal, [MAINTAIN])
+    first_run.play_as_dagster([MAINTAIN])
     step = first_run.aws.steps()[-1]
     assert (step.state, "clean_tables" in step.name) == ("COMPLETED", True)
+
+
+def test_no_role_asked_for_what_it_may_not_do(first_run: Story) -> None:
+    assert first_run.aws.gate.calls(caller=first_run.settings.dagster_role)
+    assert first_run.aws.gate.denied == []
 
 
 def test_the_cluster_can_be_looked_at_and_stopped(first_run: Story) -> None:

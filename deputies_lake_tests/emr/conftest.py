@@ -1,5 +1,6 @@
 """An account in memory, and a small artifact whose packages are made here."""
 
+import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,3 +45,10 @@ def write_wheel(folder: Path, name: str, version: str, tag: str = "py3-none-any"
         archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
         archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
     return wheel
+
+
+def pinned(name: str, version: str, *wheels: Path) -> str:
+    """A line of a lock that allows these wheels."""
+    return " ".join(
+        [f"{name}=={version}", *(f"--hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" for wheel in wheels)]
+    )

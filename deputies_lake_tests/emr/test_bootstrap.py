@@ -1,5 +1,7 @@
 """The script that lays an environment down, run by a real bash with a stand-in for AWS's command line."""
 
+import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -14,7 +16,7 @@ import pytest
 from deputies_lake.emr import packaging
 from deputies_lake.emr.artifact import BOOTSTRAP, Artifact
 from deputies_lake.emr.packaging import Built, build
-from deputies_lake_tests.emr.conftest import write_wheel
+from deputies_lake_tests.emr.conftest import pinned, write_wheel
 
 SCRIPT = files("deputies_lake.emr").joinpath(BOOTSTRAP)
 OURS = Artifact(code_id="c0de", environment_id="e417")
@@ -25,10 +27,9 @@ IMPORTED = ("dagster", "dagster_aws", "duckdb", "pyarrow", "pyiceberg")
 @pytest.fixture(scope="module")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("built")
-    for name in IMPORTED:
-        write_wheel(folder / "shelf", name, "1.0")
+    lines = [pinned(name, "1.0", write_wheel(folder / "shelf", name, "1.0")) for name in IMPORTED]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packaging, "pins", lambda: [f"{name}==1.0" for name in IMPORTED])
+        patch.setattr(packaging, "pins", lambda: lines)
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(folder / "shelf"))
         return build(OURS, folder / "dist")
@@ -116,14 +117,40 @@ def test_a_copy_that_fails_is_tried_again(node: Node, tmp_path: Path) -> None:
     assert node.bootstrap().returncode == 0
 
 
-def test_a_wheel_that_is_not_the_locked_one_is_refused(node: Node, built: Built) -> None:
+def test_a_file_that_is_not_the_manifests_is_refused(node: Node, built: Built) -> None:
     (wheel,) = [file for file in built.of_environment() if file.name.startswith("duckdb")]
-    shutil.copy(write_wheel(wheel.parent / "forged", "duckdb", "1.0"), wheel)
     with wheel.open("ab") as forged:
         forged.write(b"\0")
+    refused(node, f"wheels/{wheel.name} is not what was deployed")
+
+
+def test_a_file_that_is_missing_or_was_added_is_refused(node: Node, built: Built) -> None:
+    (wheel,) = [file for file in built.of_environment() if file.name.startswith("duckdb")]
+    wheel.rename(wheel.with_name("forged-1.0-py3-none-any.whl"))
+    refused(node, f"wheels/{wheel.name} is not there", "wheels/forged-1.0-py3-none-any.whl was not deployed")
+
+
+def test_the_manifest_of_another_environment_is_refused(node: Node, built: Built) -> None:
+    content = json.loads(built.manifest.read_text())
+    built.manifest.write_text(json.dumps({**content, "environment_id": "other"}))
+    refused(node, f"its manifest is of other, not of {OURS.environment_id}")
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused(node: Node, built: Built) -> None:
+    """Also where the manifest was forged with it."""
+    (wheel,) = [file for file in built.of_environment() if file.name.startswith("duckdb")]
+    with wheel.open("ab") as forged:
+        forged.write(b"\0")
+    content = json.loads(built.manifest.read_text())
+    content["sha256"][f"wheels/{wheel.name}"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    built.manifest.write_text(json.dumps(content))
+    refused(node, "DO NOT MATCH THE HASHES")
+
+
+def refused(node: Node, *reasons: str) -> None:
     done = node.bootstrap()
     assert done.returncode != 0
-    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert [reason for reason in reasons if reason not in done.stderr] == [], done.stderr
     assert not (node.python.parents[1] / "complete").exists()
 
 

@@ -37,6 +37,7 @@ def idle(minutes: float) -> Activity:
     return Activity(running=0, pending=0, idle_since=NOW - timedelta(minutes=minutes))
 
 
+OVERDUE = "it expired at 2026-11-23 07:00 UTC, and no step may take until now"
 BUSY = Activity(running=1, pending=2, idle_since=None)
 
 
@@ -55,6 +56,10 @@ BUSY = Activity(running=1, pending=2, idle_since=None)
         (cluster(expires_in_minutes=0), idle(4.9), False, "it has been idle for 4 min, less than 40 min"),
         (cluster(expires_in_minutes=1), idle(5), False, "it has been idle for 5 min, less than 40 min"),
         (cluster(expires_in_minutes=-60), BUSY, False, "1 steps run and 2 wait"),
+        (cluster(expires_in_minutes=-299), BUSY, False, "1 steps run and 2 wait"),
+        (cluster(expires_in_minutes=-300), BUSY, True, OVERDUE),
+        (cluster(expires_in_minutes=-300, state="RUNNING"), BUSY, True, OVERDUE),
+        (cluster(expires_in_minutes=-300, is_protected=True), BUSY, False, "it is protected from termination"),
         (cluster(expires_in_minutes=-60, minutes_old=30), idle(20), False, "it is only 30 min old"),
     ],
 )
@@ -121,6 +126,7 @@ def test_of_an_account_full_of_clusters_exactly_ours_that_are_idle_end(cloud: Cl
         if number % 12 == 0:
             ends.append(cloud.add(steps=("COMPLETED", "FAILED", "CANCELLED")))
     ends.append(cloud.add(idle_minutes=10, expires_in=timedelta(minutes=-1)))
+    ends.append(cloud.add(state="RUNNING", steps=("RUNNING",), expires_in=timedelta(hours=-6)))
     stay = [
         cloud.add(idle_minutes=30),
         cloud.add(hours=0.9, idle_minutes=50),

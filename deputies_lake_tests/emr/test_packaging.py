@@ -18,7 +18,7 @@ from deputies_lake.emr.artifact import Artifact, ArtifactError
 from deputies_lake.emr.packaging import LOCK, Built, build, deploy
 from deputies_lake.environments import ACCOUNT, AwsSettings, load_settings
 from deputies_lake_tests.emr.cloud import atomic_conditions
-from deputies_lake_tests.emr.conftest import MOTO_ACCOUNT, write_wheel
+from deputies_lake_tests.emr.conftest import MOTO_ACCOUNT, pinned, write_wheel
 
 OURS = Artifact(code_id="c0de", environment_id="e417")
 
@@ -33,7 +33,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def offer(shelf: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(packaging, "pins", lambda: ["lake-one==1.0", "lake-two==2.1"])
+    one, two = (shelf / f"{name}-py3-none-any.whl" for name in ("lake_one-1.0", "lake_two-2.1"))
+    lines = [pinned("lake-one", "1.0", one), pinned("lake-two", "2.1", two)]
+    patch.setattr(packaging, "pins", lambda: lines)
     patch.setenv("PIP_NO_INDEX", "1")
     patch.setenv("PIP_FIND_LINKS", str(shelf))
 
@@ -74,9 +76,9 @@ def test_the_zip_has_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 def test_the_lock_names_every_package_with_the_hash_of_its_wheel(built: Built) -> None:
     (lock,) = [file for file in built.of_environment() if file.name == LOCK]
-    pinned = [line.split(" --hash=sha256:") for line in lock.read_text().splitlines()[1:]]
+    lines = [line.split(" --hash=sha256:") for line in lock.read_text().splitlines()[1:]]
     wheels = {file.name.split("-")[0]: file for file in built.of_environment() if file.suffix == ".whl"}
-    assert [[pin, hashed] for pin, hashed in pinned] == [
+    assert [[pin, hashed] for pin, hashed in lines] == [
         ["lake-one==1.0", packaging._sha256(wheels["lake_one"])],
         ["lake-two==2.1", packaging._sha256(wheels["lake_two"])],
     ]
@@ -85,10 +87,19 @@ def test_the_lock_names_every_package_with_the_hash_of_its_wheel(built: Built) -
 def test_a_package_without_a_wheel_for_a_cluster_is_named_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packaging, "pins", lambda: ["lake-one==1.0", "only-for-mac==3.0"])
+    monkeypatch.setattr(packaging, "pins", lambda: [f"only-for-mac==3.0 --hash=sha256:{'0' * 64}"])
     with pytest.raises(ArtifactError, match=r"(?s)Linux, x86-64 and Python 3\.11: .*only-for-mac==3\.0"):
         build(OURS, tmp_path / "dist")
     assert list((tmp_path / "dist" / "environments").iterdir()) == []
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused(
+    tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = pinned("lake-one", "1.0", shelf / "lake_two-2.1-py3-none-any.whl")
+    monkeypatch.setattr(packaging, "pins", lambda: [other])
+    with pytest.raises(ArtifactError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
+        build(OURS, tmp_path / "dist")
 
 
 def keys(s3: Any, aws: AwsSettings) -> list[str]:
@@ -217,9 +228,9 @@ def test_another_build_of_the_same_version_is_not_mixed_with_ours(built: Built, 
 def test_wheels_are_those_of_the_clusters_machines(
     built: Built, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for tag in ("macosx_11_0_arm64", "manylinux_2_35_x86_64", "manylinux_2_28_x86_64"):
-        write_wheel(shelf, "lake_three", "1.0", f"cp311-cp311-{tag}")
-    monkeypatch.setattr(packaging, "pins", lambda: ["lake-three==1.0"])
+    tags = ("macosx_11_0_arm64", "manylinux_2_35_x86_64", "manylinux_2_28_x86_64")
+    three = [write_wheel(shelf, "lake_three", "1.0", f"cp311-cp311-{tag}") for tag in tags]
+    monkeypatch.setattr(packaging, "pins", lambda: [pinned("lake-three", "1.0", *three)])
     wheels = [file.name for file in build(OURS, tmp_path / "other").of_environment() if file.suffix == ".whl"]
     assert wheels == ["lake_three-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"]
 

@@ -2,15 +2,21 @@
 
 import ast
 import json
+import os
+import re
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from dagster_aws.emr import emr_step_main
 from moto import mock_aws
 
@@ -32,7 +38,7 @@ def _driver(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def expected() -> dict[str, Any]:
     """What a host says that differs in nothing."""
-    return step_main.expectations("c0de", PurePath(sys.prefix).name, VARIABLES)
+    return step_main.expectations("c0de", PurePath(sys.prefix).name, VARIABLES, 5)
 
 
 def test_equal_sides_find_nothing(expected: dict[str, Any]) -> None:
@@ -157,7 +163,8 @@ def test_the_code_in_a_zip_is_the_code_of_the_host(tmp_path: Path, monkeypatch: 
 class Step:
     """The stock main, and S3 around it."""
 
-    def __init__(self, expected: dict[str, Any]) -> None:
+    def __init__(self, expected: dict[str, Any], busy_mark: Path) -> None:
+        self.busy_mark = busy_mark
         self.s3 = boto3.client("s3", region_name="us-east-1")
         self.s3.create_bucket(Bucket=BUCKET)
         self.s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{step_main.EXPECTATIONS}", Body=json.dumps(expected).encode())
@@ -167,7 +174,7 @@ class Step:
         self.started.append((bucket, key))
 
     def run(self) -> None:
-        step_main.main(BUCKET, f"{FOLDER}/step_run_ref.pkl")
+        step_main.main(BUCKET, f"{FOLDER}/step_run_ref.pkl", str(self.busy_mark))
 
     @property
     def report(self) -> dict[str, Any]:
@@ -177,9 +184,9 @@ class Step:
 
 
 @pytest.fixture
-def step(expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Step]:
+def step(expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Step]:
     with mock_aws():
-        step = Step(expected)
+        step = Step(expected, tmp_path / "isbusy")
         monkeypatch.setattr(emr_step_main, "main", step.start)
         yield step
 
@@ -230,3 +237,94 @@ def test_what_is_printed_still_reaches_emrs_own_log(
     monkeypatch.setattr(emr_step_main, "main", lambda *_: print("for the log", file=sys.stderr))
     step.run()
     assert capsys.readouterr().err == "for the log\n"
+
+
+# that the cluster is busy
+
+
+def touched_within(mark: Path, seconds: float = 10) -> bool:
+    """Whether the mark is touched from now on."""
+    before, end = mark.stat().st_mtime_ns if mark.exists() else 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        if mark.exists() and mark.stat().st_mtime_ns > before:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_emr_is_told_again_and_again_that_the_cluster_is_busy_while_the_step_runs(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched = list[bool]()
+    monkeypatch.setattr(step_main, "_SECONDS_BETWEEN_MARKS", 0.05)
+    monkeypatch.setattr(
+        emr_step_main, "main", lambda *_: touched.extend(touched_within(step.busy_mark) for _ in range(2))
+    )
+    step.run()
+    assert touched == [True, True]
+    assert not touched_within(step.busy_mark, seconds=0.3)
+
+
+def test_a_mark_of_roots_is_touched_as_root(
+    step: Step, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    sudo = tmp_path / "bin" / "sudo"
+    sudo.parent.mkdir()
+    # What follows its one option is run, by whoever runs the test.
+    sudo.write_text('#!/bin/sh\n[ "$1" = --non-interactive ] && shift && exec "$@"\n', encoding="utf-8")
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", str(sudo.parent), prepend=os.pathsep)
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(step_main, "_SECONDS_BETWEEN_MARKS", 0.05)
+    touched = list[bool]()
+    monkeypatch.setattr(emr_step_main, "main", lambda *_: touched.append(touched_within(step.busy_mark)))
+    step.run()
+    assert (touched, step.busy_mark.stat().st_mode & 0o222, capsys.readouterr().err) == ([True], 0o222, "")
+
+
+def test_a_mark_that_nobody_can_touch_is_told_once_and_stops_no_step(
+    step: Step, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step.busy_mark = tmp_path / "missing" / "isbusy"
+    monkeypatch.setattr(step_main, "_SECONDS_BETWEEN_MARKS", 0.01)
+    monkeypatch.setattr(emr_step_main, "main", lambda *_: time.sleep(0.2))
+    step.run()
+    assert capsys.readouterr().err.count("EMR may take this cluster for idle and end it") == 1
+
+
+# that it ends
+
+
+def test_a_step_that_takes_too_long_is_ended_and_says_so(
+    step: Step, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, codes = threading.Event(), list[int]()
+
+    # In its place: the tests' own process shall not end.
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(emr_step_main, "main", lambda *_: ended.wait(30))
+    body = json.dumps({**expected, "hours": 0.1 / 3600})
+    step.s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{step_main.EXPECTATIONS}", Body=body.encode())
+    step.run()
+    assert codes == [1]
+    assert re.match(r"It was ended after \S+ hours, which is as long as a step may take", step.report["crash"])
+
+
+def test_a_step_that_is_done_in_time_is_not_ended(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "_exit", lambda code: pytest.fail("it was ended"))
+    step.run()
+    assert [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)] == []
+
+
+def test_a_step_has_less_time_than_dagster_gives_a_run() -> None:
+    instance = yaml.safe_load(files("deputies_lake.infrastructure").joinpath("dagster.yaml").read_text("utf-8"))
+    aws = load_settings("prod", {}).aws
+    assert aws is not None
+    assert aws.cluster.step_hours * 3600 < instance["run_monitoring"]["max_runtime_seconds"]

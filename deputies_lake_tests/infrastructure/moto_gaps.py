@@ -19,8 +19,11 @@ from typing import Any
 from uuid import uuid4
 
 from moto.athena.models import athena_backends
+from moto.budgets.models import budgets_backends
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.emr.models import emr_backends
@@ -30,6 +33,7 @@ from moto.kms.models import kms_backends
 from moto.s3.cloud_formation import cfn_to_api_encryption
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import sns_backends
 
 from deputies_lake_tests.infrastructure.templates import REF, Resolver, parse
 
@@ -91,6 +95,17 @@ def _delete_bucket(place: Place, name: str) -> None:
 def _bucket_policy(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:
     # Not given to moto, which overlooks conditions: it would refuse every request, for being without TLS or not.
     return {REF: properties["Bucket"]}
+
+
+def bucket_policies(account: str) -> Mapping[str, Any]:
+    """The policies that stacks gave to their buckets, by bucket."""
+    return {
+        resource.properties["Bucket"]: resource.properties["PolicyDocument"]
+        for backend in cloudformation_backends[account].values()
+        for stack in backend.__dict__.get("like_aws", ())
+        for resource in stack.resources.values()
+        if resource.kind == "AWS::S3::BucketPolicy"
+    }
 
 
 def _role(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:
@@ -180,6 +195,43 @@ def _security_configuration(place: Place, properties: Properties, tags: Tags, th
     return {REF: properties["Name"]}
 
 
+def _topic(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:
+    sns = sns_backends[place.account][place.region]
+    arn = there[REF] if there else sns.create_topic(f"topic-{uuid4()}", tags=dict(tags)).arn
+    sns.delete_topic_subscriptions(sns.get_topic(arn))
+    for wanted in properties["Subscription"]:
+        sns.subscribe(arn, wanted["Endpoint"], wanted["Protocol"])
+    return {REF: arn}
+
+
+def _alarm(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:
+    cloudwatch_backends[place.account][place.region].put_metric_alarm(
+        name=properties["AlarmName"],
+        namespace=properties["Namespace"],
+        metric_name=properties["MetricName"],
+        comparison_operator=properties["ComparisonOperator"],
+        evaluation_periods=properties["EvaluationPeriods"],
+        period=properties["Period"],
+        threshold=properties["Threshold"],
+        statistic=properties["Statistic"],
+        description=properties["AlarmDescription"],
+        dimensions=properties["Dimensions"],
+        alarm_actions=properties["AlarmActions"],
+        ok_actions=properties["OKActions"],
+        treat_missing_data=properties["TreatMissingData"],
+    )
+    return {REF: properties["AlarmName"]}
+
+
+def _budget(place: Place, properties: Properties, tags: Tags, there: Attributes | None) -> Attributes:
+    budgets, name = budgets_backends[place.account]["aws"], there[REF] if there else f"budget-{uuid4()}"
+    if there:
+        budgets.delete_budget(place.account, name)
+    wanted = {**properties["Budget"], "BudgetName": name}
+    budgets.create_budget(place.account, wanted, properties["NotificationsWithSubscribers"])
+    return {REF: name}
+
+
 KINDS: Mapping[str, Kind] = {
     "AWS::S3::Bucket": Kind(_bucket, _delete_bucket, "BucketName"),
     "AWS::S3::BucketPolicy": Kind(_bucket_policy, lambda *_: None, "Bucket"),
@@ -200,9 +252,26 @@ KINDS: Mapping[str, Kind] = {
         lambda place, name: emr_backends[place.account][place.region].delete_security_configuration(name),
         "*",
     ),
+    "AWS::SNS::Topic": Kind(_topic, lambda place, arn: sns_backends[place.account][place.region].delete_topic(arn), ""),
+    "AWS::CloudWatch::Alarm": Kind(
+        _alarm, lambda place, name: cloudwatch_backends[place.account][place.region].delete_alarms([name]), "AlarmName"
+    ),
+    "AWS::Budgets::Budget": Kind(
+        _budget,
+        lambda place, name: budgets_backends[place.account]["aws"].delete_budget(place.account, name),
+        "NotificationsWithSubscribers",
+    ),
 }
 # A change of the stack's tags is a change of each of these.
-TAGGED = ("AWS::S3::Bucket", "AWS::IAM::Role", "AWS::SecretsManager::Secret", "AWS::Athena::WorkGroup", "AWS::KMS::Key")
+TAGGED = (
+    "AWS::S3::Bucket",
+    "AWS::IAM::Role",
+    "AWS::SecretsManager::Secret",
+    "AWS::Athena::WorkGroup",
+    "AWS::KMS::Key",
+    "AWS::SNS::Topic",
+    "AWS::CloudWatch::Alarm",
+)
 
 
 @dataclass

@@ -13,7 +13,16 @@ Context = Mapping[str, str]
 
 def allows(documents: Sequence[Document], action: str, resource: str, context: Context | None = None) -> bool:
     """Whether a role with these policies may do it. `context` holds condition keys and their values."""
-    effects = {
+    return _effects(documents, action, resource, context) == {"Allow"}
+
+
+def denies(documents: Sequence[Document], action: str, resource: str, context: Context | None = None) -> bool:
+    """Whether one of these policies says that it may not be done, whatever others say."""
+    return "Deny" in _effects(documents, action, resource, context)
+
+
+def _effects(documents: Sequence[Document], action: str, resource: str, context: Context | None) -> set[str]:
+    return {
         statement["Effect"]
         for document in documents
         for statement in document["Statement"]
@@ -25,7 +34,6 @@ def allows(documents: Sequence[Document], action: str, resource: str, context: C
             for key, expected in keys.items()
         )
     }
-    return effects == {"Allow"}
 
 
 def listed(value: Any) -> list[Any]:
@@ -40,10 +48,13 @@ def _matches(patterns: Any, found: str, *, lower: bool = False) -> bool:
 def _holds(operator: str, key: str, expected: Any, context: Context) -> bool:
     found = context.get(key)
     match operator:
-        case "StringEquals":
+        case "StringEquals" | "Bool":
             return found in listed(expected)
         case "StringEqualsIfExists":
             return found is None or found in listed(expected)
         case "StringLike":
             return found is not None and _matches(expected, found)
+        # As in IAM, what a request does not say is not equal to anything.
+        case "StringNotEquals" | "ArnNotEquals":
+            return found not in listed(expected)
     raise NotImplementedError(f"a condition that our policies did not use so far: {operator}")

@@ -36,8 +36,17 @@ class Resolver:
         self._attribute = attribute
 
     def holds(self, condition: str) -> bool:
-        left, right = self.template["Conditions"][condition]["Fn::Equals"]
-        return bool(self.value(left) == self.value(right))
+        return self._is_true(self.template["Conditions"][condition])
+
+    def _is_true(self, node: Any) -> bool:
+        match node:
+            case {"Fn::Equals": [left, right]}:
+                return bool(self.value(left) == self.value(right))
+            case {"Fn::Not": [one]}:
+                return not self._is_true(one)
+            case {"Fn::And": several}:
+                return all(self._is_true(one) for one in several)
+        raise NotImplementedError(f"a condition that our template did not use so far: {node}")
 
     def wanted(self, item: Mapping[str, Any]) -> bool:
         """Whether a resource or an output is to be there."""

@@ -15,11 +15,13 @@ from deputies_lake import environments
 from deputies_lake.environments import AwsSettings, load_settings
 from deputies_lake_tests.infrastructure.deployment import (
     ACCOUNT,
+    COMPOSE,
     EXPORTED,
     INSTANCE,
     ROOT,
     VARIABLES,
     Containers,
+    composed,
     container,
     deployed,
 )
@@ -46,6 +48,8 @@ SETTINGS = {
     "DEPUTIES_LAKE_SUBNETS": "subnet-1,subnet-2",
     "DEPUTIES_LAKE_MAX_UNITS": "128",
     "DEPUTIES_LAKE_POLL_SECONDS": "30",
+    "DEPUTIES_LAKE_ALARM_EMAIL": "c@example.org",
+    "DEPUTIES_LAKE_BUDGET_USD": "50",
     "DEPUTIES_LAKE_ALERT_SLACK": "https://slack.invalid/hook",
     "DEPUTIES_LAKE_ALERT_WEBHOOK": "https://webhook.invalid",
     "DEPUTIES_LAKE_ALERT_EMAIL": "a@example.org,b@example.org",
@@ -130,7 +134,19 @@ def test_what_the_image_copies_is_there_and_reaches_the_build() -> None:
     copied = [word for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]]
     let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert copied
-    assert all((ROOT / name).exists() and f"!{name}" in let_through for name in copied)
+    assert all((ROOT / name).exists() and f"!{name.partition('/')[0]}" in let_through for name in copied)
+
+
+def test_images_are_taken_by_digest_where_one_is_given() -> None:
+    digest = f"mirror.example.org/library/name:1@sha256:{'a' * 64}"
+    defaults = {
+        "DEPUTIES_LAKE_PYTHON_IMAGE": COMPOSE["x-dagster"]["build"]["args"]["PYTHON_IMAGE"],
+        "DEPUTIES_LAKE_POSTGRES_IMAGE": COMPOSE["services"]["postgres"]["image"],
+    }
+    for variable, image in defaults.items():
+        assert composed(image, {variable: digest}) == digest
+        assert re.fullmatch(r"[a-z]+:[0-9][\w.-]*(@sha256:[0-9a-f]{64})?", composed(image, {}))
+    assert "FROM ${PYTHON_IMAGE}" in DOCKERFILE
 
 
 def test_webserver_daemon_and_code_server_start_and_find_each_other(

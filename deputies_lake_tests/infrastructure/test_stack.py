@@ -13,7 +13,16 @@ from moto.emr.models import emr_backends
 from moto.s3.models import s3_backends
 
 from deputies_lake.aws import AccountError
-from deputies_lake.environments import ACCOUNT, BUCKETS, OWNER, AwsSettings, Settings, load_settings
+from deputies_lake.environments import (
+    ACCOUNT,
+    ALARM_EMAIL,
+    BUCKETS,
+    BUDGET_USD,
+    OWNER,
+    AwsSettings,
+    Settings,
+    load_settings,
+)
 from deputies_lake.infrastructure import data
 from deputies_lake.infrastructure.data import Data, DeletionError
 from deputies_lake.infrastructure.stack import Stack, StackError
@@ -70,6 +79,12 @@ def inventory() -> Mapping[str, set[str]]:
             key["KeyId"]
             for key in client("kms").list_keys()["Keys"]
             if client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]["Enabled"]
+        ],
+        "alarms": [alarm["AlarmName"] for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]],
+        "told": [found["Endpoint"] for found in client("sns").list_subscriptions()["Subscriptions"]],
+        "budgets": [
+            budget["BudgetLimit"]["Amount"]
+            for budget in client("budgets").describe_budgets(AccountId=VARIABLES[ACCOUNT])["Budgets"]
         ],
     }
     return {kind: set(found) for kind, found in names.items() if found}
@@ -191,6 +206,21 @@ def test_up_takes_over_what_changed(settings: Settings) -> None:
     assert Stack(settings_with({OWNER: "maria"})).up() is True
     tags = client("s3").get_bucket_tagging(Bucket=f"{BUCKET}-raw")["TagSet"]
     assert {"Key": "owner", "Value": "maria"} in tags
+
+
+def test_alarms_are_there_as_long_as_somebody_is_told(settings: Settings) -> None:
+    Stack(settings).up()
+    quiet = inventory()
+    alarms = {"alarms": {f"{NAME}-silence"}, "told": {"lake@example.org"}, "budgets": {"50"}}
+    told = Stack(settings_with({ALARM_EMAIL: "lake@example.org", BUDGET_USD: "50"}))
+    assert told.up() is True
+    assert inventory() == {**quiet, **alarms}
+    told.down()
+    assert not inventory().keys() & alarms.keys()
+    told.up()
+    assert inventory().keys() == {*quiet, *alarms}
+    Stack(settings).up()
+    assert inventory().keys() == quiet.keys()
 
 
 def test_up_takes_over_what_the_stack_says_of_itself(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

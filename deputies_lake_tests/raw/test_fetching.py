@@ -1,6 +1,7 @@
 """The House's files land whole, or not at all; what did not change does not come again, what broke goes on."""
 
 import errno
+import re
 import signal
 import socket
 import subprocess
@@ -16,9 +17,10 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
-from deputies_lake.raw import fetching, zipped
+from deputies_lake.raw import download, fetching, zipped
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.raw.download import Limits
 from deputies_lake.raw.fetching import AT_ONCE, Fetched, FetchError, Outcome, fetch_years
@@ -224,6 +226,37 @@ def test_any_other_year_must_be_published(fetch: Fetcher, monkeypatch: pytest.Mo
 def test_an_error_names_the_address_what_happened_and_the_remedy(fetch: Fetcher, house: House, landing: Path) -> None:
     house.faults = [Fault(status=403)]
     assert str(fetch.error()) == (f"{house.url}/{NAME}: the server answered 403 Forbidden. {REMEDY.format(landing)}")
+
+
+def test_a_redirect_within_the_publishers_hosts_is_followed(fetch: Fetcher, house: House) -> None:
+    house.faults = [Fault(status=302, headers={"Location": f"{house.url}/{NAME}"})]
+    assert fetch.outcome() is Outcome.NEW
+
+
+@pytest.mark.parametrize("elsewhere", ["http://localhost:{port}/x", "//localhost/x", "https://127.0.0.1.example.org/x"])
+def test_a_redirect_to_other_hosts_is_not_followed(fetch: Fetcher, house: House, landing: Path, elsewhere: str) -> None:
+    port = house.url.split(":")[2].split("/")[0]
+    house.faults = [Fault(status=302, headers={"Location": elsewhere.format(port=port)})]
+    assert re.search(r"it is redirected to https?://\S+, which is not 127\.0\.0\.1's own", str(fetch.error()))
+    assert (len(house.seen), landed(landing)) == (1, {})
+
+
+def test_of_the_houses_redirects_those_are_followed_that_stay_its_own_and_encrypted() -> None:
+    answer = requests.Response()
+    answer.url, answer.status_code = "https://www.camara.leg.br/cotas/x", 301
+    session = download._PublishersSession(answer.url)
+    for location, followed in {
+        "/cotas/y": True,
+        "https://dadosabertos.camara.leg.br/y": True,
+        "http://www.camara.leg.br/cotas/x": False,
+        "https://camara.leg.br.example.org/x": False,
+    }.items():
+        answer.headers["Location"] = location
+        if followed:
+            assert session.get_redirect_target(answer) == location
+        else:
+            with pytest.raises(requests.RequestException, match="it is redirected to"):
+                session.get_redirect_target(answer)
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])

@@ -136,7 +136,8 @@ class EmrStepLauncher(EmrPySparkStepLauncher):
     def _files(self, context: StepExecutionContext, own: Artifact) -> dict[str, bytes]:
         """What the driver needs besides the artifact."""
         reference = step_context_to_step_run_ref(context, self.local_job_package_path)
-        expected = step_main.expectations(own.code_id, own.environment_id, self._settings.variables)
+        hours = self._aws.cluster.step_hours
+        expected = step_main.expectations(own.code_id, own.environment_id, self._settings.variables, hours)
         return {
             MAIN: files(deputies_lake.emr).joinpath(MAIN).read_bytes(),
             step_main.EXPECTATIONS: json.dumps(expected).encode(),

@@ -85,7 +85,7 @@ def _drive(driver: Driver, command: list[str], own: Artifact, given: dict[str, s
     variables = command[1 : next(i for i, word in enumerate(command) if word.endswith("spark-submit"))]
     os.environ.clear()
     os.environ.update(given, **dict(word.split("=", 1) for word in variables))
-    bucket, key = command[-2:]
+    bucket, key, _ = command[-3:]
     with mock.patch.object(artifact, "code_id", return_value=own.code_id):
         driver(bucket, key)
 

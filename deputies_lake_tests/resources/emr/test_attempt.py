@@ -1,11 +1,13 @@
 import pickle
+from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import EventLogEntry
 from dagster._serdes import serialize_value
 
 from deputies_lake.emr.step_main import REPORT
-from deputies_lake.resources.emr.attempt import Attempt
+from deputies_lake.resources.emr.attempt import Attempt, ForeignEventsError
 from deputies_lake_tests.resources.emr.cluster import Cluster
 
 PREFIX = "runs/1/step/attempt_1"
@@ -60,3 +62,27 @@ def test_without_a_report_it_is_empty(attempt: Attempt) -> None:
 def test_a_report_is_read(attempt: Attempt) -> None:
     attempt.send({REPORT: b'{"crash": "why"}'})
     assert attempt.report() == {"crash": "why"}
+
+
+class RunsCode:
+    """A pickle of it calls whatever it wants where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_what_would_run_code_is_refused_and_not_run(attempt: Attempt, tmp_path: Path) -> None:
+    attempt.send({"events.pkl": pickle.dumps(RunsCode(tmp_path / "was run"))})
+    with pytest.raises(ForeignEventsError, match=rf"{PREFIX}/events\.pkl holds something else .*nothing of it was run"):
+        attempt.new_events()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(["text"]), pickle.dumps(b"bytes"), b"no pickle", b""])
+def test_what_is_no_text_is_refused(attempt: Attempt, content: bytes) -> None:
+    attempt.send({"events.pkl": content})
+    with pytest.raises(ForeignEventsError):
+        attempt.new_events()
