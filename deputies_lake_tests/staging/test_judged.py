@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from deputies_lake.checks.audit import Sums
@@ -215,6 +215,14 @@ class Source:
         manifest = manifest_of(self.csv, lines)
         return Judged.of_one_file(self.module.judge(raw), self.csv, manifest)
 
+    def sums(self, staged: Sequence[Row]) -> Sums:
+        """What staged rows add up to."""
+        totals, found = self.totals, Sums.none()
+        for row in staged:
+            figures = (*(row[name] for name in totals.by), 1, *(row[name] for name in totals.amounts))
+            found += Sums.of([figures], len(totals.also))
+        return found
+
 
 SOURCES: Final = (
     Source(kaggle_reimbursements.CSV, stg_kaggle_reimbursements, reimbursement()),
@@ -252,8 +260,4 @@ def test_whatever_a_file_holds_no_line_and_no_cent_is_lost(
     rejected = judged.rejected().collect()
     numbers = [row["source_line"] for row in (*staged, *rejected)]
     assert sorted(numbers) == list(range(2, content.count(b"\n") + 1))
-    totals, found = source.totals, Sums.none()
-    for row in staged:
-        figures = (*(row[name] for name in totals.by), 1, *(row[name] for name in totals.amounts))
-        found += Sums.of([figures], len(totals.also))
-    assert found == judged.sums()
+    assert source.sums(staged) == judged.sums()
