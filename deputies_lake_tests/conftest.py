@@ -19,6 +19,7 @@ LONGEST_FIRST: Final = (
     "test_ui.py",
     "automation/test_daemon.py",
     "test_real_lake.py",
+    "test_engines.py",
     "serving/test_marts.py",
     "star/test_assets.py",
     "resources/emr/test_launcher.py",

@@ -84,7 +84,7 @@ def read(session: "SparkSession", table: Table, years: Collection[int] | None = 
 
     Sail finds columns by name. That is enough for a table that only `iceberg.ensure_table` evolves: it renames none.
     """
-    return iceberg.read(session, table, years, by_field_id=_is_sparks(session))
+    return iceberg.read(session, table, years, for_spark=_is_sparks(session))
 
 
 def name_of(frame: "DataFrame") -> str:

@@ -527,16 +527,19 @@ def require(table: Table, files: Collection[str]) -> None:
 
 
 def read(
-    spark: "SparkSession", table: Table, years: Collection[int] | None = None, *, by_field_id: bool = True
+    spark: "SparkSession", table: Table, years: Collection[int] | None = None, *, for_spark: bool = True
 ) -> "DataFrame":
-    """The current rows as a Spark frame, without any Iceberg jar, by field id; by name for an engine that knows no ids.
+    """The current rows as a Spark frame, without any Iceberg jar, by field id.
+
+    Sail knows no ids, so it is given names, and takes locations for URLs, which must have no bare `%`: it reads nothing
+    where it finds nothing.
 
     Raises:
         ValueError: years are given for a table without years.
     """
     from pyspark.sql import functions as F
 
-    if by_field_id:
+    if for_spark:
         # Only the session can ask for it. Reads whose schema names no field ids are not touched by it.
         spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
     files = data_files(table, years)
@@ -547,10 +550,13 @@ def read(
         none = (F.lit(None).cast(field.dataType).alias(field.name) for field in _spark_schema(table.schema().fields))
         return spark.range(0).select(*none)
     frames = (
-        spark.read.schema(_spark_schema(written, with_ids=by_field_id)).parquet(*files) for written, files in groups
+        spark.read.schema(_spark_schema(written, with_ids=for_spark)).parquet(
+            *(files if for_spark else [file.replace("%", "%25") for file in files])
+        )
+        for written, files in groups
     )
     return reduce(
-        lambda one, other: one.unionAll(other), (project(frame, table, with_ids=by_field_id) for frame in frames)
+        lambda one, other: one.unionAll(other), (project(frame, table, with_ids=for_spark) for frame in frames)
     )
 
 

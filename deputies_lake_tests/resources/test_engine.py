@@ -73,6 +73,12 @@ def test_what_is_computed_is_published_and_read_again(spark: SparkSession, tmp_p
     assert sorted(tuple(row.values()) for row in table.scan().to_arrow().to_pylist()) == READ
 
 
+@pytest.mark.parametrize("name", ["50%25", "a%20b", "a b", "Área de Trabalho", "d'água", "a+b&c;d,e"])
+def test_a_lake_may_lie_in_a_folder_of_any_name(spark: SparkSession, tmp_path: Path, name: str) -> None:
+    table = published(spark, tmp_path / name, RECEIPTS, THREE)
+    assert sorted(tuple(row) for row in engine.read(spark, table).collect()) == READ
+
+
 def test_a_column_that_was_added_later_is_null_in_what_was_published_before(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -213,7 +219,7 @@ def test_sail_still_counts_no_rows_on_the_way(spark: SparkSession) -> None:
 
 @pytest.mark.engine(Engine.SAIL)
 def test_sail_still_reads_by_no_schema_that_has_metadata(spark: SparkSession, tmp_path: Path) -> None:
-    """When this fails, and Sail finds columns by their field ids, `iceberg.read` needs no `by_field_id`."""
+    """When this fails, and Sail finds columns by their field ids, `iceberg.read` needs no `for_spark`."""
     spark.range(1).write.mode("overwrite").parquet(str(tmp_path))
     with_id = StructType([StructField("id", LongType(), metadata={"parquet.field.id": 1})])
     with pytest.raises(PySparkException, match="error in SQL parser"):
