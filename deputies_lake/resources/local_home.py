@@ -291,7 +291,7 @@ def go_back(root: Path, namespace: str, name: str) -> str | None:
         ).fetchone()
         if found is None:
             raise LakeError(f"there is no table {namespace}.{name} in {root}")
-        whole = _newest_whole(found)
+        whole = _newest_whole(found, f"{_SCHEME}{root.resolve()}/")
         if whole is None:
             connection.execute("DELETE FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?", of_table)
         elif whole != found[0]:
@@ -303,10 +303,11 @@ def go_back(root: Path, namespace: str, name: str) -> str | None:
     return whole
 
 
-def _newest_whole(metadata: Iterable[str | None]) -> str | None:
+def _newest_whole(metadata: Iterable[str | None], root: str) -> str | None:
     """Of these metadata files, and those that they followed, the first of which the current version can be read.
 
-    Only such that were published: a run that lost a race leaves a file as well.
+    Only such that were published: a run that lost a race leaves a file as well. And only such of a table below `root`:
+    those from before the lake was copied name the files of the lake that it was copied from.
     """
     waiting = [location for location in metadata if location]
     for location in waiting:
@@ -316,5 +317,6 @@ def _newest_whole(metadata: Iterable[str | None]) -> str | None:
             [*table.scan().plan_files()]
         except (OSError, EOFError, ValueError):
             continue
-        return location
+        if table.location().startswith(root):
+            return location
     return None
