@@ -5,6 +5,8 @@ Dagster wraps what a step raised, in "Exceeded max_retries of 2" for one. What i
 
 import errno
 import re
+import shutil
+import tempfile
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,10 +70,21 @@ def _of_a_full_disk(error: BaseException) -> str | None:
     is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not is_full and not any(words in str(error) for words in _DISK_FULL):
         return None
+    place = _place(error) or f": {_fullest()}"
     return (
-        f"the disk is full{_place(error)}. Make room on it, or take the lake's folder to a larger one (deputies-lake "
+        f"the disk is full{place}. Make room on it, or take the lake's folder to a larger one (deputies-lake "
         "relocate), and run it again; what was published stays as it was"
     )
+
+
+def _fullest() -> Path:
+    """Of the folders that are written to, the one whose disk has least room: not every error names a path."""
+    from deputies_lake.environments import DAGSTER_HOME, Environment, load_settings, values
+
+    lake = load_settings(Environment.LOCAL).home or "."
+    folders = [Path(lake), Path(values([DAGSTER_HOME]).get(DAGSTER_HOME, lake)), Path(tempfile.gettempdir())]
+    there = [next(folder for folder in (one, *one.absolute().parents) if folder.exists()) for one in folders]
+    return min(there, key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def _of_permission(error: BaseException) -> str | None:

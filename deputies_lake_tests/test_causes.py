@@ -1,7 +1,9 @@
 """Why something failed, as a sentence; and that what can't succeed is tried once."""
 
 import errno
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from unittest import mock
 
 import dagster as dg
@@ -16,7 +18,7 @@ from pyspark.errors import PySparkRuntimeError
 
 from deputies_lake.assets import STEP, Results, key_of, publish, spec_of
 from deputies_lake.causes import of_event, told
-from deputies_lake.environments import SettingsError
+from deputies_lake.environments import DAGSTER_HOME, HOME, SettingsError
 from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.lake import Published
 from deputies_lake.resources.local_home import LockedLakeError
@@ -33,7 +35,6 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "/lake/warehouse/x.parqu
             OSError("Error writing bytes to '/lake/y.parquet'. Detail: No space left on device"),
             "full: /lake/y.parquet.",
         ),
-        (RuntimeError("(sqlite3.OperationalError) database or disk is full"), "the disk is full. Make room on it"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/landing/a.csv"),
             "by this user: /landing/a.csv. Allow it",
@@ -52,6 +53,15 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "/lake/warehouse/x.parqu
 )
 def test_what_a_person_can_mend_is_a_sentence(error: Exception, sentence: str) -> None:
     assert sentence in (told(error) or "")
+
+
+def test_of_a_full_disk_that_is_not_named_the_fullest_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME, str(tmp_path / "lake" / "to" / "be"))
+    monkeypatch.setenv(DAGSTER_HOME, str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: mock.Mock(free=0 if path == tmp_path / "lake" else 10))
+    (tmp_path / "lake").mkdir()
+    for error in (OSError(errno.ENOSPC, "Error writing bytes to file"), RuntimeError("database or disk is full")):
+        assert f"the disk is full: {tmp_path}/lake. Make room on it" in (told(error) or "")
 
 
 def test_a_java_that_is_gone_is_told() -> None:

@@ -1,5 +1,6 @@
 """The House's yearly files: what is new is published, what lost too much is not, and every decision is kept."""
 
+import errno
 import hashlib
 import zipfile
 from collections.abc import Sequence
@@ -456,6 +457,21 @@ def test_trouble_with_the_disk_is_no_file_s_fault(house: House) -> None:
         pytest.raises(OSError, match="no space"),
     ):
         house.take_in(2022)
+
+
+def test_where_the_disk_is_full_readers_keep_what_they_had_and_the_next_run_goes_on(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=3))
+    house.take_in(2022)
+    house.land(2022, csv_of(2022, fuel=4))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        mock.patch.object(ingestion.pq.ParquetWriter, "write_table", side_effect=full),
+        pytest.raises(OSError, match="No space left"),
+    ):
+        house.take_in(2022)
+    assert (house.rows(), house.decisions(2022)) == ({2022: 3}, ["published"])
+    house.take_in(2022)
+    assert (house.rows(), house.decisions(2022)) == ({2022: 4}, ["published"] * 2)
 
 
 def test_a_file_of_another_year_is_refused_whatever_its_name(house: House) -> None:
