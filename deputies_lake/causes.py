@@ -95,7 +95,7 @@ def _of_permission(error: BaseException) -> str | None:
 
 def _place(error: BaseException) -> str:
     """The first path that an error names."""
-    found = re.search(r"(?:^|['\"\s:])(/[^'\":\n]+)", f"{getattr(error, 'filename', None) or ''}\n{error}")
+    found = re.search(r"(?:^|['\"\s:])(/[^'\":(\n]+)", f"{getattr(error, 'filename', None) or ''}\n{error}")
     return f": {found[1].strip()}" if found else ""
 
 

@@ -109,7 +109,7 @@ def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], year
 def _told(left_out: Sequence[str]) -> Iterator[str]:
     """The steps that come after one that failed, in a line."""
     if left_out:
-        yield f"Not executed, for they come after it: {len(left_out)} steps, {', '.join(left_out)}"
+        yield f"Not executed, for they come after what failed: {len(left_out)} steps, {', '.join(left_out)}"
 
 
 def _sentence(check: dg.AssetCheckEvaluation) -> str:

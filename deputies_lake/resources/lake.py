@@ -326,7 +326,8 @@ class Lake:
     def restore(self, contract: Table, run_id: str) -> None:
         """Let a table to which rows are only added, and which lost a file, have rows that can be read.
 
-        Those of its newest version that is whole, for each year its own: nobody can make them again.
+        Those of its newest version that is whole, for each year its own: nobody can make them again. The years forget
+        their `versions`, so what was added since is added again as far as it is known.
         """
         if not self.exists(contract) or not iceberg.lost_files(self._published(contract)):
             return

@@ -275,11 +275,12 @@ _DELETED: Final = 2
 # After damage
 
 
-def go_back(root: Path, namespace: str, name: str) -> str | None:
-    """Let a table whose metadata or manifests are lost have its newest version that can be read; gives that one's file.
+def go_back(root: Path, namespace: str, name: str) -> tuple[str, str | None]:
+    """Let a table whose metadata or manifests are lost have its newest version that can be read.
 
-    None where no version can be read: the catalog has forgotten the table, and whoever publishes it next makes it anew.
-    No data file is looked at or removed. Raises `LakeError`: the lake has no such table.
+    Gives the metadata file that it had, and the one that it has now: the same where nothing was lost, None where no
+    version can be read. Then the catalog has forgotten the table, and whoever publishes it next makes it anew. No data
+    file is looked at or removed. Raises `LakeError`: the lake has no such table.
     """
     file = root.resolve() / _FILE
     with _told(file), closing(sqlite3.connect(file, timeout=_PATIENCE_SECONDS)) as connection, connection:
@@ -300,7 +301,7 @@ def go_back(root: Path, namespace: str, name: str) -> str | None:
                 "WHERE table_namespace = ? AND table_name = ?",
                 (whole, *of_table),
             )
-    return whole
+    return found[0], whole
 
 
 def _newest_whole(metadata: Iterable[str | None], root: str) -> str | None:

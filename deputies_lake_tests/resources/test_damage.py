@@ -173,7 +173,11 @@ def test_a_copied_lake_does_not_go_back_to_the_files_of_the_lake_it_was_copied_f
 
 def test_a_whole_table_stays_as_it_is(lake: Lake) -> None:
     before = lake.table(TABLE).metadata_location
-    assert typed("repair", "serving.mart_deputies").exit_code == 0
+    repaired = typed("repair", "serving.mart_deputies")
+    assert (repaired.exit_code, repaired.output) == (
+        0,
+        "The metadata of serving.mart_deputies is whole: nothing was changed\n",
+    )
     assert lake.table(TABLE).metadata_location == before
 
 
