@@ -5,6 +5,7 @@ The assets themselves are in `raw/assets.py`, `staging/assets.py` and `star/asse
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
@@ -14,12 +15,9 @@ from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
-from deputies_lake.raw.published_csv import RawFileError
-from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.engine import PanicError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import MissingTableError, OutdatedTableError, Published
-from deputies_lake.resources.local_home import LockedLakeError
+from deputies_lake.resources.lake import Published
 
 OWNER: Final = "team:data-platform"
 
@@ -38,7 +36,6 @@ STEP: Final[Mapping[str, Any]] = {
 _RETRIES: Final[Mapping[type[Exception], tuple[int, int]]] = {
     # Runs of different years replace the same dimensions. One that was overtaken computes again from what there is now.
     ConcurrentCommitError: (5, 3),
-    LockedLakeError: (5, 3),
     # What panics twice would a third time.
     PanicError: (1, 0),
 }
@@ -99,6 +96,20 @@ def version_of(*made_from: object) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """What the input, the settings or the machine are to blame for fails a step at once, with a sentence.
+
+    The same bytes, the same settings would fail again.
+    """
+    try:
+        yield
+    except Exception as error:
+        if sentence := told(error):
+            raise dg.Failure(description=sentence, allow_retries=False) from error
+        raise
+
+
 def publish(
     context: dg.AssetExecutionContext,
     contracts: Sequence[Table],
@@ -107,25 +118,20 @@ def publish(
 ) -> Results:
     """Tell Dagster what `write` published; of a failed audit, what it found.
 
-    `more` adds metadata of the layer's own. What the input or the settings are to blame for becomes a `dg.Failure`
-    that reads as a sentence and is not retried: the same bytes would fail again. A step overtaken by another run is.
+    `more` adds metadata of the layer's own. What a person can mend is not retried (`explained`). A step that was
+    overtaken by another run, or in which Sail panicked, is.
     """
     try:
-        published = write()
+        with explained():
+            published = write()
     except AuditFailedError as error:
         for contract in contracts:
             for finding in error.findings.get(contract.name, ()) if selected(context, contract) else ():
                 yield _check_result(contract, finding)
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (RawFileError, MissingTableError, OutdatedTableError, DamagedTableError) as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
     except tuple(_RETRIES) as error:
         context.log.warning(str(error))
         raise dg.RetryRequested(*_RETRIES[type(error)]) from error
-    except Exception as error:
-        if sentence := told(error):
-            raise dg.Failure(description=sentence, allow_retries=False) from error
-        raise
     for table in published:
         # Tables that belong together are published together, whichever of them was asked for.
         if not selected(context, table.contract):

@@ -3,7 +3,7 @@
 What `make demo` runs. The runs are ordinary ones: they stay in the Dagster instance, and the UI shows them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -92,16 +92,24 @@ def _run(instance: dg.DagsterInstance, job: Callable[[], dg.JobDefinition], year
     with dg.execute_job(dg.reconstructable(job), instance=instance, run_config=RUN_CONFIG, tags=tags) as result:
         checks = result.get_asset_check_evaluations()
         failures = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
+        begun = {event.step_key for event in result.all_events if event.is_step_start}
+        left_out = [node.name for node in result.job_def.nodes if node.name not in begun]
     failed = [check for check in checks if not check.passed]
     causes_of_steps = [causes.of_event(event) for event in failures if event.is_step_failure]
     return Outcome(
         succeeded=result.success,
         # A run that fails before its first step has no other event that says why.
-        problems=causes_of_steps or [causes.of_event(event) for event in failures],
+        problems=[*(causes_of_steps or [causes.of_event(event) for event in failures]), *_told(left_out)],
         checks_passed=len(checks) - len(failed),
         warnings=[_sentence(check) for check in failed],
         refused=any(check.severity == dg.AssetCheckSeverity.ERROR for check in failed),
     )
+
+
+def _told(left_out: Sequence[str]) -> Iterator[str]:
+    """The steps that come after one that failed, in a line."""
+    if left_out:
+        yield f"Not executed, for they come after what failed: {len(left_out)} steps, {', '.join(left_out)}"
 
 
 def _sentence(check: dg.AssetCheckEvaluation) -> str:

@@ -295,6 +295,8 @@ _CLUSTER_SPARK: Final[Mapping[str, str]] = {
 # Of the core fleet, and of all fleets together.
 _UNITS: Final = {Environment.STAGING: (4, 16), Environment.PROD: (8, 64)}
 
+_LEAST_MEMORY_MIB: Final = 512
+
 _HOUSE: Final = "https://www.camara.leg.br/cotas"
 
 _LOCAL_CPF_KEY: Final = "a public key: fit for a laptop, not for publication"
@@ -334,13 +336,24 @@ def _local(given: Mapping[str, str]) -> Settings:
         rebuild=_rebuild(given),
         keep_days=int(_number(given, KEEP_DAYS, 90, least=1)),
         engine=_engine(given, *Engine),
-        spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": given.get(SPARK_MEMORY) or "1g"},
+        spark={**_SPARK, **_LOCAL_SPARK, "spark.driver.memory": _memory(given)},
         spark_of_one_year=_LOCAL_SPARK_OF_ONE_YEAR,
         variables={ENVIRONMENT: Environment.LOCAL.value},
         aws=None,
         alerts=_alerts(given),
         cpf_key=given.get(CPF_KEY) or _LOCAL_CPF_KEY,
     )
+
+
+def _memory(given: Mapping[str, str]) -> str:
+    """With less than 450 MiB Spark does not start; a number without a unit Java takes for bytes."""
+    text = (given.get(SPARK_MEMORY) or "1g").lower()
+    found = re.fullmatch("([0-9]+)(m|g)b?", text)
+    if not found or int(found[1]) * (1024 if found[2] == "g" else 1) < _LEAST_MEMORY_MIB:
+        raise SettingsError(
+            f"{SPARK_MEMORY}={text!r} makes no sense: set it to {_LEAST_MEMORY_MIB}m or more, such as 2g"
+        )
+    return f"{found[1]}{found[2]}"
 
 
 def _default_home() -> str:

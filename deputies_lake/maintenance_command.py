@@ -88,10 +88,13 @@ def repair(table: str) -> None:
     if table not in contracts:
         raise click.UsageError(f"there is no table {table}; deputies-lake status names those that are damaged")
     try:
-        whole = go_back(Path(settings.warehouse), *table.split("."))
+        had, has = go_back(Path(settings.warehouse), *table.split("."))
     except LakeError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{table}: {whole.removeprefix('file://')} is its version now" if whole else f"{table} is empty now")
+    if has == had:
+        click.echo(f"The metadata of {table} is whole: nothing was changed")
+        return
+    click.echo(f"{table}: {has.removeprefix('file://')} is its version now" if has else f"{table} is empty now")
     years = f" --partition-range {FIRST_YEAR}...{current_year()}" if contracts[table].partitioned else ""
     click.echo("Next, have made again what was published after it:")
     click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select {table.replace('.', '/')}{years}")

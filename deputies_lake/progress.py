@@ -15,6 +15,10 @@ from dagster import DagsterEvent, DagsterEventType
 RUN_CONFIG: Final[dict[str, dict[str, dict[str, str]]]] = {"loggers": {"progress": {}}}
 
 
+# How Dagster ends a line about each step that comes after one that failed. Who started the run is told of them at once.
+_NOT_EXECUTED: Final = "Not executing."
+
+
 class _Progress(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -26,10 +30,10 @@ class _Progress(logging.Handler):
         event = meta.get("dagster_event")
         if event is not None:
             text = self._described(event)
-        elif record.levelno >= logging.INFO:
-            text = f"  {meta.get('orig_message', record.getMessage())}"
         else:
-            text = None
+            message = meta.get("orig_message", record.getMessage())
+            is_news = record.levelno >= logging.INFO and not message.endswith(_NOT_EXECUTED)
+            text = f"  {message}" if is_news else None
         if text:
             click.echo(f"{time.monotonic() - self._started:6.1f}s  {text}")
 

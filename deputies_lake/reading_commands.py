@@ -233,11 +233,10 @@ def _note(note: Any, language: str) -> str:
 def _opened(environment: str | None) -> "Iterator[Lake]":
     """The environment's lake; what a person can mend becomes a message without a traceback."""
     # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
-    from deputies_lake.resources.damage import DamagedTableError
     from deputies_lake.resources.lake import LakeResource, MissingTableError
     from deputies_lake.serving.reading import QueryError
 
     try:
         yield LakeResource.of(load_settings(environment)).open()
-    except (DamagedTableError, MissingTableError, QueryError, SettingsError) as error:
+    except (MissingTableError, QueryError, SettingsError) as error:
         raise click.ClickException(str(error)) from error

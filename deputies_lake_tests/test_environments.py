@@ -164,9 +164,17 @@ def test_a_cluster_computes_with_spark_and_refuses_any_other(environment: str) -
         load_settings(environment, {ENGINE: "sail"})
 
 
-@pytest.mark.parametrize(("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "6g"}, "6g")])
+@pytest.mark.parametrize(
+    ("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "6g"}, "6g"), ({SPARK_MEMORY: "1500MB"}, "1500m")]
+)
 def test_the_memory_of_the_local_spark_can_be_set(given: Mapping[str, str], memory: str) -> None:
     assert load_settings("local", given).spark["spark.driver.memory"] == memory
+
+
+@pytest.mark.parametrize("memory", ["16m", "511m", "0g", "2", "2048", "much", "-2g", "1.5g"])
+def test_memory_with_which_spark_does_not_start_is_refused(memory: str) -> None:
+    with pytest.raises(SettingsError, match=rf"DEPUTIES_LAKE_SPARK_MEMORY='{memory}' makes no sense: set it to 512m"):
+        load_settings("local", {SPARK_MEMORY: memory})
 
 
 def test_the_local_spark_runs_in_the_process_and_talks_to_nobody_else() -> None:

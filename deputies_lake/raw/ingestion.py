@@ -81,9 +81,13 @@ def archived(archive: Archive, source: PublishedCsv, contract: Table, sha256: st
     """The manifest of a version. Raises `RawFileError` where there is none."""
     manifest = archive.manifest(source, sha256)
     if manifest is None:
-        problem = f"version {sha256} of the file is not in the archive"
-        raise RawFileError(source.file_names[0], problem, f"Materialize {contract.layer}/{contract.name} again.")
+        raise _not_archived(source, contract, sha256)
     return manifest
+
+
+def _not_archived(source: PublishedCsv, contract: Table, sha256: str) -> RawFileError:
+    problem = f"version {sha256} of the file is not in the archive"
+    return RawFileError(source.file_names[0], problem, f"Materialize {contract.layer}/{contract.name} again.")
 
 
 def stage_file(
@@ -152,6 +156,19 @@ def stage_file(
         invented=invented,
     )
     return manifest, staged
+
+
+def stage_archived(
+    lake: Lake, archive: Archive, source: PublishedCsv, contract: Table, sha256: str, *, run_id: str, report: Report
+) -> Staged:
+    """Stage an archived version's lines once more, for a table that lost a file of them. Raises `RawFileError`."""
+    zone = archive.zone(source, sha256)
+    landed = zone.find(source)
+    if landed is None:
+        raise _not_archived(source, contract, sha256)
+    report(f"{landed.name}: is read again from the archive, for its table lost a file")
+    _, staged = stage_file(lake, zone, archive, source, contract, landed, sha256=sha256, run_id=run_id, report=report)
+    return staged
 
 
 @contextmanager

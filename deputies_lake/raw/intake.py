@@ -114,6 +114,7 @@ class Intake:
         A file that can't be read holds up no other. Where there are files and all were refused, raises
         `NoneTakenInError`.
         """
+        self._mend(years, run_id, report)
         # First: what others publish from now on, of what is read here, is a conflict.
         table = self.lake.table(self.contract)
         standing, rows = self.lake.versions(self.contract), decisions(self.lake, years)
@@ -135,6 +136,26 @@ class Intake:
             refused={decision.year: decision.faults for decision in decided if decision.faults},
             absent=[year for year, decision in found.items() if decision is None],
         )
+
+    def _mend(self, years: Collection[int], run_id: str, report: Report) -> None:
+        """Publish again what stands of these years where a file of it is lost, whatever lies in the landing zone."""
+        self.lake.restore(file_versions.TABLE, run_id)
+        versions = self.lake.versions(self.contract)
+        lost = self.lake.lost_years(self.contract).intersection(years, versions) if versions else ()
+        staged = {
+            year: ingestion.stage_archived(
+                self.lake,
+                self.archive,
+                self.source.of_year(year),
+                self.contract,
+                versions[year],
+                run_id=run_id,
+                report=report,
+            )
+            for year in sorted(lost)
+        }
+        if staged:
+            self.lake.publish([self._staged_years(self.lake.table(self.contract), staged, [])], run_id)
 
     def _decide(
         self, year: int, standing: str | None, rows: Sequence[Mapping[str, Any]], run_id: str, report: Report

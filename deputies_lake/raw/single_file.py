@@ -33,6 +33,7 @@ class SingleFile:
 
         Raises `RawFileError`, which says whether a person may accept the file.
         """
+        self._mend(run_id, report)
         if landed is None:
             if self.lake.exists(self.contract):
                 return self._verified()
@@ -46,6 +47,15 @@ class SingleFile:
             published = self._published(self._staged(landed, sha256, run_id, report), run_id)
         self.archive.refuse(self.source, None)
         return published
+
+    def _mend(self, run_id: str, report: Report) -> None:
+        """Publish again what stands where a file of it is lost, whatever lies in the landing zone."""
+        version = self.lake.data_version(self.contract) if self.lake.exists(self.contract) else None
+        if version and not self.lake.stands(self.contract, version):
+            staged = ingestion.stage_archived(
+                self.lake, self.archive, self.source, self.contract, version, run_id=run_id, report=report
+            )
+            self._published(staged, run_id)
 
     def _staged(self, landed: LandedFile, sha256: str, run_id: str, report: Report) -> Staged:
         """Raises `RawFileError`, having noted it."""

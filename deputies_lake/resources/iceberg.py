@@ -13,6 +13,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -66,7 +67,7 @@ from sqlalchemy.exc import IntegrityError
 
 from deputies_lake import contracts
 from deputies_lake.contracts import YEAR
-from deputies_lake.resources.damage import lost_rows, reading_metadata
+from deputies_lake.resources.damage import DamagedTableError, lost_rows, reading_metadata
 from deputies_lake.resources.local_home import open_catalog
 
 if TYPE_CHECKING:
@@ -509,7 +510,34 @@ def require_whole(table: Table) -> None:
 
 def lost_files(table: Table, snapshot_id: int | None = None) -> list[DataFile]:
     """Those of a snapshot's files that are not there any more, or not whole. None is opened to find out."""
-    files = [task.file for task in _tasks(table, snapshot_id=snapshot_id)]
+    return _lost(table, [task.file for task in _tasks(table, snapshot_id=snapshot_id)])
+
+
+def newest_whole_files(table: Table) -> list[str]:
+    """As `data_files`, but of a year that lost a file those of its newest version that is whole.
+
+    A table without years counts as one year. What has no whole version any more is left out.
+    """
+    newest_first = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
+    whole: dict[Record, list[DataFile]] = {}
+    wanted: Collection[Record] | None = None
+    for snapshot in newest_first:
+        with suppress(DamagedTableError):
+            parts: defaultdict[Record, list[DataFile]] = defaultdict(list)
+            for task in _tasks(table, snapshot_id=snapshot.snapshot_id):
+                parts[task.file.partition].append(task.file)
+            wanted = parts.keys() if wanted is None else wanted
+            whole |= {
+                part: files
+                for part, files in parts.items()
+                if part in wanted and part not in whole and not _lost(table, files)
+            }
+        if wanted is not None and len(whole) == len(wanted):
+            break
+    return sorted(file.file_path for files in whole.values() for file in files)
+
+
+def _lost(table: Table, files: Sequence[DataFile]) -> list[DataFile]:
     found = zip(files, _filesystem(table).get_file_info([_path(file.file_path) for file in files]), strict=True)
     return [file for file, info in found if not info.is_file or info.size != file.file_size_in_bytes]
 

@@ -174,7 +174,7 @@ class Lake:
         """Whether what is published was made up, as `Staged.invented` says."""
         return self.exists(contract) and self._published(contract).properties.get(_INVENTED) == "true"
 
-    def lost_years(self, contract: Table, snapshot_id: int | None = None) -> Collection[int]:
+    def lost_years(self, contract: Table, snapshot_id: int | None = None) -> set[int]:
         """The years of which a file is lost, now or of an earlier snapshot. Raises `MissingTableError`."""
         return {int(file.partition[0]) for file in iceberg.lost_files(self._published(contract), snapshot_id)}
 
@@ -334,6 +334,22 @@ class Lake:
         added = rows(Standing(rows=published, versions=_versions(table)))
         return self._stage_rows(contract, table, [*published, *added], run_id, years)
 
+    def restore(self, contract: Table, run_id: str) -> None:
+        """Let a table to which rows are only added, and which lost a file, have rows that can be read.
+
+        Those of its newest version that is whole, for each year its own: nobody can make them again. The years forget
+        their `versions`, so what was added since is added again as far as it is known.
+        """
+        if not self.exists(contract) or not iceberg.lost_files(self._published(contract)):
+            return
+        years = self.lost_years(contract) if contract.partitioned else None
+        with auditor() as connection:
+            table = self._published(contract)
+            _view(connection, "whole", table, iceberg.newest_whole_files(table))
+            of_years = f" WHERE {YEAR} IN ({', '.join(map(str, sorted(years)))})" if years else ""
+            rows = connection.sql(f"FROM whole{of_years}").to_arrow_table().to_pylist()
+        self.publish([self.stage_rows(contract, lambda: rows, run_id, years=years)], run_id)
+
     def rewrite(
         self,
         contract: Table,
@@ -411,7 +427,8 @@ class Lake:
         (key,) = draft.contract.key
         with auditor() as connection:
             _view(connection, "staged", table, iceberg.list_files(table, prefix))
-            _view(connection, "published", table, iceberg.data_files(table))
+            # Whoever replaces a table that lost a file mends it: what the file held stands in the version before.
+            _view(connection, "published", table, iceberg.newest_whole_files(table))
             query = f"FROM published ANTI JOIN staged USING ({key})"
             if draft.forgets:
                 views = self._view_referring(connection, draft.contract, []).values()

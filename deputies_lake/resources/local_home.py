@@ -275,11 +275,12 @@ _DELETED: Final = 2
 # After damage
 
 
-def go_back(root: Path, namespace: str, name: str) -> str | None:
-    """Let a table whose metadata or manifests are lost have its newest version that can be read; gives that one's file.
+def go_back(root: Path, namespace: str, name: str) -> tuple[str, str | None]:
+    """Let a table whose metadata or manifests are lost have its newest version that can be read.
 
-    None where no version can be read: the catalog has forgotten the table, and whoever publishes it next makes it anew.
-    No data file is looked at or removed. Raises `LakeError`: the lake has no such table.
+    Gives the metadata file that it had, and the one that it has now: the same where nothing was lost, None where no
+    version can be read. Then the catalog has forgotten the table, and whoever publishes it next makes it anew. No data
+    file is looked at or removed. Raises `LakeError`: the lake has no such table.
     """
     file = root.resolve() / _FILE
     with _told(file), closing(sqlite3.connect(file, timeout=_PATIENCE_SECONDS)) as connection, connection:
@@ -291,7 +292,7 @@ def go_back(root: Path, namespace: str, name: str) -> str | None:
         ).fetchone()
         if found is None:
             raise LakeError(f"there is no table {namespace}.{name} in {root}")
-        whole = _newest_whole(found)
+        whole = _newest_whole(found, f"{_SCHEME}{root.resolve()}/")
         if whole is None:
             connection.execute("DELETE FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?", of_table)
         elif whole != found[0]:
@@ -300,13 +301,14 @@ def go_back(root: Path, namespace: str, name: str) -> str | None:
                 "WHERE table_namespace = ? AND table_name = ?",
                 (whole, *of_table),
             )
-    return whole
+    return found[0], whole
 
 
-def _newest_whole(metadata: Iterable[str | None]) -> str | None:
+def _newest_whole(metadata: Iterable[str | None], root: str) -> str | None:
     """Of these metadata files, and those that they followed, the first of which the current version can be read.
 
-    Only such that were published: a run that lost a race leaves a file as well.
+    Only such that were published: a run that lost a race leaves a file as well. And only such of a table below `root`:
+    those from before the lake was copied name the files of the lake that it was copied from.
     """
     waiting = [location for location in metadata if location]
     for location in waiting:
@@ -316,5 +318,6 @@ def _newest_whole(metadata: Iterable[str | None]) -> str | None:
             [*table.scan().plan_files()]
         except (OSError, EOFError, ValueError):
             continue
-        return location
+        if table.location().startswith(root):
+            return location
     return None

@@ -22,6 +22,7 @@ from deputies_lake.assets import (
     STEP,
     Results,
     check_specs_of,
+    explained,
     key_of,
     markdown_table,
     publish,
@@ -35,7 +36,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row, Staged
+from deputies_lake.resources.lake import Draft, Lake, LakeResource, Published, Row, Staged
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.serving import (
@@ -349,10 +350,8 @@ def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], r
 )
 def build_duckdb_file(lake: LakeResource, files: FilesResource) -> dg.MaterializeResult[None]:
     """Put a new file in the place of the one before; who has that open keeps it."""
-    try:
+    with explained():
         location, contents = duckdb_file.publish(lake.open(), files.open_published())
-    except MissingTableError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
     told = [{"table": one.table.identifier, "kind": one.kind, "rows": f"{one.rows:,}"} for one in contents]
     return dg.MaterializeResult(
         metadata={"dagster/uri": location, "tables": dg.MarkdownMetadataValue(markdown_table(told))}
@@ -382,15 +381,14 @@ def build_dashboard(
 ) -> dg.MaterializeResult[None]:
     """Put a new page in the place of the one before."""
     opened, started = lake.open(), datetime.now(UTC)
-    try:
+    with explained():
         figures = gather(opened)
         told = page.about(opened, _checks(context.instance), started)
-    except MissingTableError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
-    content = page.render(figures, told)
+        content = page.render(figures, told)
+        location = files.open_published().write(page.NAME, content)
     return dg.MaterializeResult(
         metadata={
-            "dagster/uri": files.open_published().write(page.NAME, content),
+            "dagster/uri": location,
             "bytes": len(content),
             "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
             "years": dg.MarkdownMetadataValue(markdown_table(_bars(figures))),
@@ -465,15 +463,18 @@ def measure_readiness(
 ) -> Results:
     """Note when the newest file's figures were there for readers, once for each file; and whether it is today's."""
     opened, now = lake.open(), datetime.now(UTC)
-    table, row = readiness.TABLE, readiness.ready_row(opened, files.landing_zone(), mart_months.TABLE, now)
+    table = readiness.TABLE
+    with explained():
+        row = readiness.ready_row(opened, files.landing_zone(), mart_months.TABLE, now)
 
     def new(rows: Sequence[Row]) -> Sequence[Row]:
         return [row] if row and not any(all(one[name] == row[name] for name in table.key) for one in rows) else []
 
     def write() -> Sequence[Published]:
+        run_id = context.run.run_id
+        opened.restore(table, run_id)
         if opened.exists(table) and not new(opened.rows(table)):
             return [opened.verify(table)]
-        run_id = context.run.run_id
         return opened.publish([opened.add_rows(table, lambda standing: new(standing.rows), run_id)], run_id)
 
     if selected(context, table):

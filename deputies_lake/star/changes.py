@@ -43,6 +43,7 @@ def account(lake: Lake, years: Collection[int], run_id: str) -> Published:
     A version whose snapshot was expired, or of which a file is lost, can't be compared: the finding says so, and the
     others are. Raises `MissingTableError` where the fact was never published.
     """
+    lake.restore(_TABLE, run_id)
     named = _names(lake, lake.snapshot_id(_FACT))
     current = {year: named.get(year, "") for year in years}
     if lake.exists(_TABLE):

@@ -1,5 +1,6 @@
 """The House's yearly files: what is new is published, what lost too much is not, and every decision is kept."""
 
+import errno
 import hashlib
 import zipfile
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from deputies_lake.checks.audit import AuditFailedError, Finding
+from deputies_lake.contracts import Table
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, published_csv
 from deputies_lake.raw.archive import Archive, LandingZone
@@ -321,6 +323,40 @@ def test_a_run_that_was_killed_between_its_publications_is_made_good(house: Hous
     assert (house.rows(), house.decisions(2022), taken.refused) == ({2022: 5}, ["published"], {})
 
 
+def lose_file(house: House, table: Table, year: int) -> None:
+    [file] = house.lake.files(table, [year])
+    Path(file.removeprefix("file://")).unlink()
+
+
+@pytest.mark.parametrize("landed", ["the same", "none", "one that is refused"])
+def test_a_year_that_lost_a_file_is_read_again_from_the_archive(house: House, landed: str) -> None:
+    for year in (2021, 2022):
+        house.land(year, csv_of(year, fuel=500))
+    house.take_in(2021, 2022)
+    before = sorted(house.lake.rows(TABLE), key=str)
+    lose_file(house, TABLE, 2021)
+    if landed == "none":
+        (house.landing / "Ano-2021.csv.zip").unlink()
+    if landed == "one that is refused":
+        house.land(2021, csv_of(2021, fuel=3))
+    taken = house.take_in(2021, 2022)
+    assert sorted(house.lake.rows(TABLE), key=str) == before
+    assert [*taken.refused] == ([2021] if landed == "one that is refused" else [])
+    assert "Ano-2021.csv.zip: is read again from the archive, for its table lost a file" in house.reports
+
+
+def test_decisions_that_were_lost_are_those_of_the_version_before(house: House) -> None:
+    for fuel in (500, 501, 502):
+        house.land(2022, csv_of(2022, fuel=fuel))
+        house.take_in(2022)
+    before = house.lake.rows(file_versions.TABLE)
+    lose_file(house, file_versions.TABLE, 2022)
+    house.take_in(2022)
+    # The last one was lost with the file; the version that stands has one again.
+    assert [row["sha256"] for row in house.lake.rows(file_versions.TABLE)] == [row["sha256"] for row in before]
+    assert house.decisions(2022) == ["published"] * 3
+
+
 WEB_PAGE = b"<!DOCTYPE html><html>manutencao</html>"
 
 
@@ -421,6 +457,21 @@ def test_trouble_with_the_disk_is_no_file_s_fault(house: House) -> None:
         pytest.raises(OSError, match="no space"),
     ):
         house.take_in(2022)
+
+
+def test_where_the_disk_is_full_readers_keep_what_they_had_and_the_next_run_goes_on(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=3))
+    house.take_in(2022)
+    house.land(2022, csv_of(2022, fuel=4))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        mock.patch.object(ingestion.pq.ParquetWriter, "write_table", side_effect=full),
+        pytest.raises(OSError, match="No space left"),
+    ):
+        house.take_in(2022)
+    assert (house.rows(), house.decisions(2022)) == ({2022: 3}, ["published"])
+    house.take_in(2022)
+    assert (house.rows(), house.decisions(2022)) == ({2022: 4}, ["published"] * 2)
 
 
 def test_a_file_of_another_year_is_refused_whatever_its_name(house: House) -> None:

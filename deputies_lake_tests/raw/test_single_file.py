@@ -111,3 +111,16 @@ def test_a_refused_file_is_forgotten_when_the_one_before_comes_back(kaggle: Kagg
     kaggle.take_in()
     with pytest.raises(NothingToAcceptError, match=r"no deputies_dataset\.csv waits for acceptance"):
         kaggle.accept()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_table_that_lost_a_file_is_read_again_from_the_archive(kaggle: Kaggle, is_there: bool) -> None:
+    kaggle.land(SOUND, SOUND)
+    kaggle.take_in()
+    before = kaggle.lake.rows(TABLE)
+    [file] = kaggle.lake.files(TABLE)
+    Path(file.removeprefix("file://")).unlink()
+    if not is_there:
+        (kaggle.landing / CSV.csv_name).unlink()
+    assert kaggle.take_in().row_count == 2
+    assert kaggle.lake.rows(TABLE) == before

@@ -1,19 +1,25 @@
 """Files of a lake that are lost: which table it is and what mends it is said, and every other table goes on."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pyiceberg.table.snapshots import Snapshot
 
 from deputies_lake import maintenance
 from deputies_lake.cli import main
-from deputies_lake.environments import DAGSTER_HOME, HOME
+from deputies_lake.contracts import Table
+from deputies_lake.environments import DAGSTER_HOME, ENGINE, HOME, Engine
+from deputies_lake.raw import chamber_expenses
 from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import mart_deputies
-from deputies_lake.star import dim_suppliers
+from deputies_lake.staging import stg_chamber_expenses
+from deputies_lake.star import dim_suppliers, fct_expense_changes, fct_expenses
+from deputies_lake_tests.as_typed import Shell
 from deputies_lake_tests.serving import small_lake
 
 TABLE = mart_deputies.TABLE
@@ -21,7 +27,7 @@ OF_2025 = "dagster asset materialize -m deputies_lake.definitions --select servi
 REPAIR = "deputies-lake repair serving.mart_deputies"
 
 
-Damage = Callable[[Lake], None]
+Damage = Callable[..., None]
 
 
 @pytest.fixture
@@ -41,18 +47,27 @@ def local(location: str) -> Path:
     return Path(location.removeprefix("file://"))
 
 
-def lose_rows(lake: Lake) -> None:
-    local(lake.files(TABLE, [2025])[0]).unlink()
+def lose_rows(lake: Lake, table: Table = TABLE) -> None:
+    newest = [max(lake.years(table))] if table.partitioned else None
+    local(lake.files(table, newest)[0]).unlink()
 
 
-def lose_metadata(lake: Lake) -> None:
-    local(lake.table(TABLE).metadata_location).unlink()
+def lose_metadata(lake: Lake, table: Table = TABLE) -> None:
+    local(lake.table(table).metadata_location).unlink()
 
 
 def lose_manifests(lake: Lake) -> None:
-    snapshot = lake.table(TABLE).current_snapshot()
+    local(snapshot_of(lake, TABLE).manifest_list).unlink()
+
+
+def lose_manifest(lake: Lake, table: Table = TABLE) -> None:
+    local(snapshot_of(lake, table).manifests(lake.table(table).io)[0].manifest_path).unlink()
+
+
+def snapshot_of(lake: Lake, table: Table) -> Snapshot:
+    snapshot = lake.table(table).current_snapshot()
     assert snapshot
-    local(snapshot.manifest_list).unlink()
+    return snapshot
 
 
 def cut_off(lake: Lake) -> None:
@@ -70,7 +85,7 @@ def test_a_question_to_a_table_that_lost_rows_names_the_year_and_what_mends_it(l
     assert "ermission" not in asked.output
 
 
-@pytest.mark.parametrize("damage", [lose_metadata, lose_manifests])
+@pytest.mark.parametrize("damage", [lose_metadata, lose_manifests, lose_manifest])
 def test_a_question_to_a_table_that_lost_metadata_names_what_mends_it(lake: Lake, damage: Damage) -> None:
     damage(lake)
     asked = typed("query", "SELECT count(*) FROM mart_deputies")
@@ -78,7 +93,7 @@ def test_a_question_to_a_table_that_lost_metadata_names_what_mends_it(lake: Lake
     assert typed("query", "SELECT count(*) FROM dim_suppliers").exit_code == 0
 
 
-@pytest.mark.parametrize("damage", [lose_rows, cut_off, lose_metadata, lose_manifests])
+@pytest.mark.parametrize("damage", [lose_rows, cut_off, lose_metadata, lose_manifests, lose_manifest])
 def test_status_names_the_damaged_table_and_shows_the_others(lake: Lake, damage: Damage) -> None:
     damage(lake)
     shown = typed("status")
@@ -98,7 +113,7 @@ def test_whichever_table_lost_its_metadata_status_shows_the_others(lake: Lake) -
         file.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [lose_metadata, lose_manifests])
+@pytest.mark.parametrize("damage", [lose_metadata, lose_manifests, lose_manifest])
 def test_the_clean_up_leaves_a_damaged_table_alone_names_it_and_cleans_the_others(
     lake: Lake, damage: Damage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +129,7 @@ def test_the_clean_up_leaves_a_damaged_table_alone_names_it_and_cleans_the_other
     assert lost == [0, 1]
 
 
-@pytest.mark.parametrize("damage", [lose_metadata, lose_manifests])
+@pytest.mark.parametrize("damage", [lose_metadata, lose_manifests, lose_manifest])
 def test_a_repaired_table_has_its_last_whole_version_and_can_be_published_again(lake: Lake, damage: Damage) -> None:
     def rows() -> list[str]:
         return sorted(map(str, lake.rows(TABLE)))
@@ -142,11 +157,78 @@ def test_a_table_of_which_no_version_is_whole_is_made_anew(lake: Lake) -> None:
     assert len(lake.rows(TABLE)) == 1
 
 
+def test_a_copied_lake_does_not_go_back_to_the_files_of_the_lake_it_was_copied_from(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(tmp_path / "warehouse", copied / "warehouse")
+    monkeypatch.setenv(HOME, str(copied))
+    assert typed("relocate").exit_code == 0
+    copy = small_lake.open_lake(copied)
+    lose_metadata(copy)
+    assert "is empty now" in typed("repair", "serving.mart_deputies").output
+    assert not copy.exists(TABLE)
+    assert lake.rows(TABLE)
+
+
 def test_a_whole_table_stays_as_it_is(lake: Lake) -> None:
     before = lake.table(TABLE).metadata_location
-    assert typed("repair", "serving.mart_deputies").exit_code == 0
+    repaired = typed("repair", "serving.mart_deputies")
+    assert (repaired.exit_code, repaired.output) == (
+        0,
+        "The metadata of serving.mart_deputies is whole: nothing was changed\n",
+    )
     assert lake.table(TABLE).metadata_location == before
 
 
 def test_a_table_that_does_not_exist_is_told(lake: Lake) -> None:
     assert "there is no table serving.mart_x" in typed("repair", "serving.mart_x").output
+
+
+# what mends it, typed
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A terminal in which the demo has built a lake, by the engine that starts at once."""
+    shell = Shell(tmp_path_factory.mktemp("damaged"))
+    shell.prepare()
+    sample = shell.home / "lake" / "landing"
+    for line in (f"deputies-lake sample --rows 3000 '{sample}'", "deputies-lake demo"):
+        done = shell.run(line, timeout=900, **{ENGINE: Engine.SAIL})
+        assert done.returncode == 0, done.stdout
+    return shell
+
+
+def test_the_commands_that_status_names_mend_a_table_of_each_layer(shell: Shell) -> None:
+    built = small_lake.open_lake(shell.home / "lake")
+    damages = {
+        chamber_expenses.TABLE: lose_rows,
+        stg_chamber_expenses.TABLE: lose_metadata,
+        fct_expenses.TABLE: lose_manifest,
+        dim_suppliers.TABLE: lose_rows,
+        fct_expense_changes.TABLE: lose_rows,
+        mart_deputies.TABLE: lose_metadata,
+    }
+    before = contents(built, damages)
+    for table, damage in damages.items():
+        damage(built, table)
+    shown = shell.run("deputies-lake status")
+    assert f"{len(damages)} tables damaged" in shown.stdout
+    for command in shown.stdout.partition("\nNext\n")[2].splitlines()[: len(damages)]:
+        mend(shell, command)
+    assert contents(built, damages) == before
+    assert "damaged" not in shell.run("deputies-lake status").stdout
+
+
+def contents(lake: Lake, tables: Iterable[Table]) -> dict[str, list[str]]:
+    """Without when something was done: made again, it was done later."""
+    return {table.name: sorted(str({**row, "changed_at": None}) for row in lake.rows(table)) for table in tables}
+
+
+def mend(shell: Shell, command: str) -> None:
+    """Type a command and, where it names another, that one as well."""
+    done = shell.run(command.strip(), timeout=900, **{ENGINE: Engine.SAIL})
+    assert done.returncode == 0, done.stdout
+    if command.strip().startswith("deputies-lake repair"):
+        mend(shell, done.stdout.splitlines()[-1])

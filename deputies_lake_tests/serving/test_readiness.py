@@ -191,6 +191,20 @@ def test_the_days_before_stay_in_the_table(house: House) -> None:
     assert len(house.lake.rows(readiness.TABLE)) == 2
 
 
+def test_days_whose_file_was_lost_are_those_of_the_version_before_and_today(house: House) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for rows, days in ((200, 2), (201, 1)):
+            land(house, rows=rows, made=NOW - timedelta(days=days))
+            house.take_in(YEAR)
+            make_mart(house)
+            measure(house, instance)
+        before = [row["day"] for row in house.lake.rows(readiness.TABLE)]
+        [file] = house.lake.files(readiness.TABLE)
+        Path(file.removeprefix("file://")).unlink()
+        measure(house, instance)
+    assert [row["day"] for row in house.lake.rows(readiness.TABLE)] == before
+
+
 def test_where_there_is_nothing_to_note_there_is_an_empty_table_to_read(house: House) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert measure(house, instance) == [TABLE_KEY]

@@ -305,6 +305,32 @@ def test_a_year_that_lost_a_file_is_built_again_and_its_history_says_so(star: St
     assert [(check.check_name, str(check.description)[:5]) for check in failed] == [("history_is_whole", "2022:")]
 
 
+def test_a_dimension_that_lost_its_file_keeps_the_members_that_only_the_fact_knows(star: Star) -> None:
+    star.stage(HOUSE, {"year": 2022, "expense_key": 6}, {"year": 2022, **OTHER})
+    star.build(2022, 2022)
+    star.stage(HOUSE, {"year": 2022, "expense_key": 6})
+    star.materialize(key_of(dim_suppliers.TABLE))
+    before = suppliers(star)
+    lose_file(star, dim_suppliers.TABLE)
+    run = star.materialize(key_of(dim_suppliers.TABLE))
+    assert (run.success, suppliers(star)) == (True, before)
+    assert OTHER["supplier_name"] in before
+
+
+def test_a_history_that_lost_a_file_is_worked_out_again_from_the_versions_of_the_fact(star: Star) -> None:
+    for key, version in enumerate(("a file", "another", "a third")):
+        star.stage(HOUSE, {"year": 2022, "expense_key": key}, version=version)
+        star.build(2022, 2022)
+    before = history(star)
+    lose_file(star, fct_expense_changes.TABLE)
+    run = star.materialize(key_of(fct_expense_changes.TABLE), years=(2022, 2022))
+    assert (run.success, history(star), len(before)) == (True, before, 3)
+
+
+def lose_file(star: Star, table: Table) -> None:
+    Path(star.lake.files(table)[-1].removeprefix("file://")).unlink()
+
+
 # reference tables
 
 
