@@ -77,9 +77,13 @@ def spec_of(
 
 
 def check_specs_of(contract: Table) -> list[dg.AssetCheckSpec]:
+    """What stops a table as a whole stops what is built on it. Of a table by years it stops a year: others go on."""
     return [
         dg.AssetCheckSpec(
-            name=check.name, asset=key_of(contract), description=check.description, blocking=check.blocking
+            name=check.name,
+            asset=key_of(contract),
+            description=check.description,
+            blocking=check.blocking and not contract.partitioned,
         )
         for check in checks_of(contract)
     ]
@@ -152,6 +156,11 @@ def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None
         if year in table.amounts_by_year:
             figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"
         context.add_asset_metadata(figures, asset_key=key, partition_key=str(year))
+    for year, why in table.left_out.items():
+        context.log.error(f"{table.contract.identifier} of {year} was not published, readers keep what they had: {why}")
+        if str(year) in context.partition_keys:
+            # Dagster shows all partitions of a run alike: what this one did not get stands beside its rows.
+            context.add_asset_metadata({"not published": why}, asset_key=key, partition_key=str(year))
 
 
 def metadata_of(table: Published) -> dict[str, Any]:
