@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
 from deputies_lake.quota_years import FIRST_YEAR, current_year
-from deputies_lake.raw.chamber_expenses import CSV
+from deputies_lake.raw.chamber_expenses import CSV, NO_ID, SUM_NAME
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
@@ -246,17 +246,16 @@ TABLE: Final = Table(
 )
 
 
-# What spreadsheets and reports write below the rows. No office of the House is called so.
-_SUM: Final = "^(SUB-?)?(TOTAL|TOTAIS|SOMA)( |:|$)"
-
-
 def judge(raw: DataFrame) -> DataFrame:
-    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
+
+    A reason that is neither of a line's form nor of an amount is in `raw.chamber_expenses` too, where a file is judged.
+    """
     has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
     names_nobody = has_no_id & _text("txNomeParlamentar").isNull()
     # Offices of the House have no id either, in some years; but what they pay has a category.
     has_no_category = _text("numSubCota").isNull() & _text("txtDescricao").isNull()
-    is_sum = has_no_id & (has_no_category | F.upper(F.trim("txNomeParlamentar")).rlike(_SUM))
+    is_sum = has_no_id & (has_no_category | F.upper(F.trim("txNomeParlamentar")).rlike(SUM_NAME))
     return raw.withColumn(
         "rejection_reason",
         F.coalesce(
@@ -348,7 +347,7 @@ def _text(column: str) -> SparkColumn:
 
 def _id(column: str) -> SparkColumn:
     """An id as text, null where the House writes 0 or NA for none."""
-    return F.when(~F.trim(column).isin("0", "NA"), _text(column))
+    return F.when(~F.trim(column).isin(*NO_ID), _text(column))
 
 
 def _number(column: str) -> SparkColumn:

@@ -167,7 +167,10 @@ TABLE: Final = Table(
 
 
 def judge(raw: DataFrame) -> DataFrame:
-    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
+
+    A reason that is neither of a line's form nor of an amount is in `raw.kaggle_refunds` too, where a file is judged.
+    """
     is_sum = _text("refund_description").isNull() & _text("deputy_state").isNull() & _text("political_party").isNull()
     return raw.withColumn(
         "rejection_reason",

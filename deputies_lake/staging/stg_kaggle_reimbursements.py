@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
-from deputies_lake.raw.kaggle_reimbursements import CSV
+from deputies_lake.raw.kaggle_reimbursements import CSV, IS_DATE_UNKNOWN
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
@@ -112,7 +112,11 @@ TABLE: Final = Table(
 
 
 def judge(raw: DataFrame) -> DataFrame:
-    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
+
+    A reason that is neither of a line's form nor of an amount is in `raw.kaggle_reimbursements` too, where a file is
+    judged.
+    """
     return raw.withColumn(
         "rejection_reason",
         F.coalesce(
@@ -122,7 +126,7 @@ def judge(raw: DataFrame) -> DataFrame:
                 "receipt_date",
                 "does not begin with a year the lake has",
             ),
-            rejected_where(~F.col("bugged_date").isin("0", "1"), "bugged_date", "is neither 0 nor 1"),
+            rejected_where(~F.col("bugged_date").isin(*IS_DATE_UNKNOWN), "bugged_date", "is neither 0 nor 1"),
             rejected_where(~is_digits(F.col("deputy_id")), "deputy_id", "is not a number"),
             amount_fault("receipt_value"),
         ),

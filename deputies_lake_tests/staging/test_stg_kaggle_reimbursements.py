@@ -18,6 +18,7 @@ from deputies_lake_tests.staging.raw_rows import (
     RawRow,
     by_case,
     by_line,
+    is_counted,
     outcome,
     published,
     raw_reimbursements,
@@ -336,3 +337,10 @@ def judged(spark: SparkSession) -> dict[str, Row]:
 @pytest.mark.parametrize("case", JUDGED, ids=str)
 def test_a_row_that_can_not_be_read_says_why(case: Case, judged: Mapping[str, Row]) -> None:
     assert outcome(case, judged[case.must]) == case.expected
+
+
+@pytest.mark.parametrize("case", JUDGED, ids=str)
+def test_a_row_that_can_not_be_read_counts_when_its_file_is_judged(case: Case) -> None:
+    assert is_counted(kaggle_reimbursements, reimbursement(**case.given)) is (
+        case.expected["rejection_reason"] is not None
+    )
