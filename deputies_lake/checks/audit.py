@@ -74,6 +74,25 @@ class Sums:
             {group: of_group[1:] for group, of_group in amounts.items() if len(of_group) > 1},
         )
 
+    def regrouped(self, group_of: Callable[[Group], Group]) -> "Sums":
+        """The same by other groups; what comes into one is added up."""
+        merged: dict[Group, list[Group]] = {}
+        for group in self.rows:
+            merged.setdefault(group_of(group), []).append(group)
+        if all(groups == [group] for group, groups in merged.items()):
+            return self
+        amounts = {
+            group: [
+                sum(column, Decimal(0)) for column in zip_longest(*map(self.amounts_of, groups), fillvalue=Decimal(0))
+            ]
+            for group, groups in merged.items()
+        }
+        return Sums(
+            {group: sum(self.rows[one] for one in groups) for group, groups in merged.items()},
+            {group: of_group[0] for group, of_group in amounts.items()},
+            {group: tuple(of_group[1:]) for group, of_group in amounts.items() if len(of_group) > 1},
+        )
+
     def of_years(self, years: Collection[int]) -> "Sums":
         """Of groups that begin with their year, those of these years."""
         return self._plus(Sums.none(), 1, [group for group in self.rows if group[0] in years])

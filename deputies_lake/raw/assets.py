@@ -199,7 +199,7 @@ def _observe(
         figures: dict[str, Any] = {
             "file": landed.name,
             "bytes": landed.size,
-            "modified": landed.modified,
+            "landed": landed.modified,
             MARK: landed.mark,
         }
         partition = str(year) if year else None

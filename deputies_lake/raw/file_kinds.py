@@ -26,9 +26,7 @@ SIGNATURES: Final = {
 _WEB_PAGE_STARTS: Final = (b"<!doctype html", b"<html")
 
 # What is not ASCII in a Portuguese text, but for a few.
-_PORTUGUESE: Final = frozenset(
-    "áâãàçéêíóôõúüÁÂÃÀÇÉÊÍÓÔÕÚÜªº°§²³«»\u00b4\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026"
-)
+_PORTUGUESE: Final = frozenset("áâãàçéêíóôõúüÁÂÃÀÇÉÊÍÓÔÕÚÜªº°§²³\u00b4\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026")
 _MOST: Final = 0.9
 
 # What they are in Windows-1252 is too rare to tell by: in code page 850 the same bytes are Ç and á.
