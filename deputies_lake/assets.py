@@ -15,6 +15,7 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
 from deputies_lake.raw.published_csv import RawFileError
+from deputies_lake.redaction import redacted_text
 from deputies_lake.resources.damage import DamagedTableError
 from deputies_lake.resources.engine import PanicError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
@@ -176,7 +177,12 @@ def metadata_of(table: Published) -> dict[str, Any]:
         metadata["rows by year"] = dg.MarkdownMetadataValue(_by_year(table))
     # Raw tables hold personal ids, which must not appear in the event log.
     if table.contract.layer != "raw" and table.preview:
-        metadata["preview"] = dg.MarkdownMetadataValue(markdown_table(table.preview))
+        # A name or label of staging may hold what the star hides.
+        shown = [
+            {name: redacted_text(value) if isinstance(value, str) else value for name, value in row.items()}
+            for row in table.preview
+        ]
+        metadata["preview"] = dg.MarkdownMetadataValue(markdown_table(shown))
     return metadata
 
 

@@ -16,6 +16,7 @@ from deputies_lake.raw.amounts import BLANKS, each_once
 from deputies_lake.raw.lines import LINE_COLUMNS, published
 from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.raw.rejections import says_nothing
+from deputies_lake.redaction import CPF_LENGTH
 
 _COLUMNS: Final = (
     published(
@@ -64,7 +65,13 @@ SUM_NAME: Final = r"^(SUB-?)?(TOTAL|TOTAIS|SOMA)( |:|\z)"
 
 
 def _has_no_id(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.and_(says_nothing(rows["nuDeputadoId"], *NO_ID), says_nothing(rows["ideCadastro"], *NO_ID))
+    return pc.and_(_is_no_id(rows["nuDeputadoId"]), _is_no_id(rows["ideCadastro"]))
+
+
+def _is_no_id(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What is as long as a CPF is none either."""
+    is_long = pc.greater_equal(pc.utf8_length(pc.utf8_trim(texts, BLANKS)), CPF_LENGTH)
+    return pc.or_(says_nothing(texts, *NO_ID), is_long)
 
 
 def names_nobody(rows: pa.Table) -> pa.ChunkedArray:

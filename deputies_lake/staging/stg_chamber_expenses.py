@@ -279,11 +279,15 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     kept = {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
     key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept))])
     number = _text("txtNumero")
+    has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
     shown = readable.withColumns(
         {
             "supplier_name": tax_ids.redacted(F.col("txtFornecedor")),
             "document_number": tax_ids.redacted(number),
             "trip": tax_ids.redacted(_text("txtTrecho")),
+            "party_label": tax_ids.redacted_short_text(_text("sgPartido")),
+            "expense_category_label": tax_ids.redacted_label(F.col("txtDescricao"), category_ids(CSV.source_code)),
+            "_office": F.when(has_no_id, tax_ids.redacted(F.upper(F.trim("txNomeParlamentar")))),
         }
     )
     supplied = tax_ids.with_punctuated_supplier(tax_ids.with_key(shown, cpf_key), id_text=F.col("txtCNPJCPF"))
@@ -302,18 +306,18 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         F.coalesce(
             _id("nuDeputadoId"),
             F.concat(F.lit("cadastro:"), register_id),
-            F.concat(F.lit("office:"), F.upper(name)),
+            F.concat(F.lit("office:"), F.col("_office")),
         ).alias("deputy_id"),
         register_id.alias("deputy_register_id"),
         name.alias("deputy_name"),
         is_office.alias("is_leadership"),
-        F.when(~is_office & (F.trim("sgPartido") != "NA"), _text("sgPartido")).alias("party_label"),
+        F.when(~is_office & (F.trim("sgPartido") != "NA"), F.col("party_label")).alias("party_label"),
         state.alias("state_code"),
         _number("codLegislatura").alias("term_of_office"),
-        F.col("txtDescricao").alias("expense_category_label"),
-        F.coalesce(_text("numSubCota"), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))).alias(
-            "expense_category_id"
-        ),
+        "expense_category_label",
+        F.coalesce(
+            tax_ids.code(_text("numSubCota")), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))
+        ).alias("expense_category_id"),
         _text("txtDescricaoEspecificacao").alias("expense_specification"),
         "supplier_id",
         "supplier_id_kind",
@@ -321,7 +325,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_name",
         _id("ideDocumento").alias("document_id"),
         tax_ids.told_apart(F.col("document_number"), number).alias("document_number"),
-        _text("indTipoDocumento").alias("document_type_id"),
+        tax_ids.code(_text("indTipoDocumento")).alias("document_type_id"),
         document.alias("document_amount"),
         deduction.alias("deduction_amount"),
         net.alias("net_amount"),
@@ -346,8 +350,8 @@ def _text(column: str) -> SparkColumn:
 
 
 def _id(column: str) -> SparkColumn:
-    """An id as text, null where the House writes 0 or NA for none."""
-    return F.when(~F.trim(column).isin(*NO_ID), _text(column))
+    """An id as text, null where the House writes 0 or NA for none, or what is too long to be one."""
+    return F.when(~F.trim(column).isin(*NO_ID), tax_ids.code(_text(column)))
 
 
 def _number(column: str) -> SparkColumn:

@@ -11,6 +11,7 @@ from pyspark.sql import Row, SparkSession
 from deputies_lake.contracts import YEAR
 from deputies_lake.raw import chamber_expenses
 from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_reimbursements
+from deputies_lake_tests.redacted_texts import STARS
 from deputies_lake_tests.staging import check_digits
 from deputies_lake_tests.staging.raw_rows import (
     Case,
@@ -89,6 +90,21 @@ CASES: Final = (
         "a deputy's id of 0 is none",
         {"nuDeputadoId": "0", "ideCadastro": "0"},
         {"deputy_id": "office:FULANA DE TAL", "deputy_register_id": None},
+    ),
+    Case(
+        "what is as long as a CPF is no number of a deputy",
+        {"nuDeputadoId": PERSON, "ideCadastro": PERSON, "txNomeParlamentar": f"Gabinete {PERSON}"},
+        {"deputy_id": f"office:GABINETE {STARS}", "deputy_register_id": None},
+    ),
+    Case(
+        "nor a code of anything else",
+        {"numSubCota": PERSON, "indTipoDocumento": PERSON, "ideDocumento": PERSON},
+        {"expense_category_id": "3", "document_type_id": None, "document_id": None},
+    ),
+    Case(
+        "a CPF in a label is hidden",
+        {"numSubCota": "", "txtDescricao": f"DRONES {PERSON}", "sgPartido": f"PX {PERSON}"},
+        {"expense_category_label": f"DRONES {STARS}", "party_label": f"PX {STARS}"},
     ),
     Case(
         "an office without ids is known by its name",
@@ -394,6 +410,11 @@ JUDGED: Final = (
     rejected(
         "a row that names nobody",
         {"nuDeputadoId": "", "ideCadastro": "", "txNomeParlamentar": " "},
+        "nuDeputadoId, ideCadastro and txNomeParlamentar are empty",
+    ),
+    rejected(
+        "a row whose ids are as long as a CPF, without a name",
+        {"nuDeputadoId": PERSON, "ideCadastro": PERSON, "txNomeParlamentar": ""},
         "nuDeputadoId, ideCadastro and txNomeParlamentar are empty",
     ),
     *(

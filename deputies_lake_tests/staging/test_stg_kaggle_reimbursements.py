@@ -302,6 +302,12 @@ JUDGED: Final = (
         rejected(f"deputy_id {text!r}", {"deputy_id": text}, f"deputy_id is not a number{shown}")
         for text, shown in {"": "", "12a": "", "-1": ": -1", "1772.0": ": 1772.0", " 17": ":  17", "nan": ""}.items()
     ),
+    rejected("a deputy_id of ten digits", {"deputy_id": "1234567890"}, None),
+    rejected(
+        "a deputy_id of eleven digits",
+        {"deputy_id": "12345678900"},
+        "deputy_id is too long for a deputy's number: 12345678900",
+    ),
     *(
         rejected(f"receipt_value {text!r}", {"receipt_value": text}, f"receipt_value {fault}")
         for text, fault in {
