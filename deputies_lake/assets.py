@@ -15,6 +15,7 @@ from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
+from deputies_lake.redaction import redacted_text
 from deputies_lake.resources.engine import PanicError
 from deputies_lake.resources.iceberg import ConcurrentCommitError
 from deputies_lake.resources.lake import Published
@@ -74,9 +75,13 @@ def spec_of(
 
 
 def check_specs_of(contract: Table) -> list[dg.AssetCheckSpec]:
+    """What stops a table as a whole stops what is built on it. Of a table by years it stops a year: others go on."""
     return [
         dg.AssetCheckSpec(
-            name=check.name, asset=key_of(contract), description=check.description, blocking=check.blocking
+            name=check.name,
+            asset=key_of(contract),
+            description=check.description,
+            blocking=check.blocking and not contract.partitioned,
         )
         for check in checks_of(contract)
     ]
@@ -158,6 +163,11 @@ def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None
         if year in table.amounts_by_year:
             figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"
         context.add_asset_metadata(figures, asset_key=key, partition_key=str(year))
+    for year, why in table.left_out.items():
+        context.log.error(f"{table.contract.identifier} of {year} was not published, readers keep what they had: {why}")
+        if str(year) in context.partition_keys:
+            # Dagster shows all partitions of a run alike: what this one did not get stands beside its rows.
+            context.add_asset_metadata({"not published": why}, asset_key=key, partition_key=str(year))
 
 
 def metadata_of(table: Published) -> dict[str, Any]:
@@ -173,7 +183,12 @@ def metadata_of(table: Published) -> dict[str, Any]:
         metadata["rows by year"] = dg.MarkdownMetadataValue(_by_year(table))
     # Raw tables hold personal ids, which must not appear in the event log.
     if table.contract.layer != "raw" and table.preview:
-        metadata["preview"] = dg.MarkdownMetadataValue(markdown_table(table.preview))
+        # A name or label of staging may hold what the star hides.
+        shown = [
+            {name: redacted_text(value) if isinstance(value, str) else value for name, value in row.items()}
+            for row in table.preview
+        ]
+        metadata["preview"] = dg.MarkdownMetadataValue(markdown_table(shown))
     return metadata
 
 

@@ -27,7 +27,9 @@ _year: Final[Callable[[Any], Any]] = click.option("--year", type=int, required=T
 def history(environment: str | None, year: int) -> None:
     """Say which versions of a year's file the lake was offered, and which stood since when (by Brasília's clock)."""
     from deputies_lake import history as versions
+    from deputies_lake.raw import chamber_expenses, file_versions
     from deputies_lake.raw.rejections import Rejections, told
+    from deputies_lake.resources.files import FilesResource
 
     with _opened(environment) as lake:
         rows = versions.decisions(lake, year)
@@ -45,6 +47,12 @@ def history(environment: str | None, year: int) -> None:
             for note in ("faults", "remarks", "accepted_because"):
                 if row[note]:
                     click.echo(f"                  {row[note]}")
+        if rows and rows[-1]["decision"] == file_versions.BLOCKED:
+            archive = FilesResource.of(load_settings(environment)).open_archive()
+            if waiting := archive.acceptance(chamber_expenses.CSV, rows[-1]["sha256"]):
+                since = datetime.fromisoformat(waiting.at).astimezone(versions.BRASILIA)
+                click.echo(f"{since:%Y-%m-%d %H:%M}  accepted by {waiting.by}, waits to be published: {waiting.reason}")
+                click.echo(f"                  {_publish(f'--partition {year}')}")
 
 
 @click.command()
@@ -126,7 +134,7 @@ def accept(environment: str | None, year: int | None, source: str | None, reason
         except intake.NothingToAcceptError as error:
             raise click.ClickException(str(error)) from error
     click.echo("Publish it:")
-    click.echo(f"  dagster asset materialize -m deputies_lake.definitions --select '*' {years}")
+    click.echo(f"  {_publish(years)}")
 
 
 def _accept_file(archive: "Archive", source: str, reason: str) -> str:
@@ -138,6 +146,10 @@ def _accept_file(archive: "Archive", source: str, reason: str) -> str:
     click.echo(f"Accepted {refusal.file_name}, {refusal.sha256[:12]}")
     click.echo(f"  {refusal.problem}")
     return f"--partition-range {FIRST_YEAR}...{current_year()}"
+
+
+def _publish(years: str) -> str:
+    return f"dagster asset materialize -m deputies_lake.definitions --select '*' {years}"
 
 
 def _figures(row: Mapping[str, Any]) -> str:

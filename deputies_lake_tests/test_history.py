@@ -189,6 +189,9 @@ def test_accept_has_the_refused_file_published_and_keeps_the_reason(
     assert shown.exit_code == 0, shown.output
     assert shown.output.startswith("Accepted Ano-2022.csv.zip, ")
     assert "rows fell by 25.00%" in shown.output
+    *_, waiting, command = typed("history", "--year", str(YEAR)).output.splitlines()
+    assert re.search(r"accepted by .+, waits to be published: the House confirmed it$", waiting)
+    assert command.endswith("--select '*' --partition 2022")
     assert house.take_in(YEAR).new == [YEAR]
     told = typed("history", "--year", str(YEAR)).output.splitlines()
     assert [line.split()[2] for line in told if line.startswith("20")] == ["published", "blocked", "accepted"]

@@ -18,14 +18,16 @@ import dagster as dg
 
 from deputies_lake.alert_targets import NotSentError, Target, targets_of
 from deputies_lake.alerts import Alert, Problem, alerts_of
+from deputies_lake.assets import key_of
 from deputies_lake.causes import of_event
-from deputies_lake.checks.predicates import KNOWN
+from deputies_lake.checks.predicates import KNOWN, checks_of
 from deputies_lake.environments import Environment, Settings
 from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS, years_of_run
 from deputies_lake.raw.assets import FILES_WERE_FETCHED
 from deputies_lake.raw.intake import FILES_ARE_READABLE, NOTHING_VANISHED
 from deputies_lake.serving import readiness
 from deputies_lake.serving.assets import TODAYS_FIGURES
+from deputies_lake.tables import tables_of
 
 INTERVAL_SECONDS: Final = 60
 
@@ -82,6 +84,14 @@ _WATCHED: Final[Mapping[str, _Watched]] = {
         warns=True,
     ),
 }
+
+_AUDITED: Final = _Watched(
+    title="a year failed its audit and was not published, readers keep what they had",
+    command="dagster asset materialize -m deputies_lake.definitions --select '*' --partition {year}"
+    "  # once what the check names is mended",
+    warns=False,
+)
+"""Of tables by years: a year that fails holds up no other, so no run fails for it."""
 
 
 @dataclass(kw_only=True)
@@ -187,7 +197,7 @@ def _problems_of(
     run_id: str,
     environment: Environment,
 ) -> Mapping[str, Problem]:
-    watched = _WATCHED[evaluation.check_name]
+    watched = _WATCHED.get(evaluation.check_name, _AUDITED)
     if evaluation.passed or not (watched.warns or evaluation.severity is dg.AssetCheckSeverity.ERROR):
         return {}
     description = evaluation.description or evaluation.check_name
@@ -329,7 +339,14 @@ def _iso(timestamp: float) -> str:
 
 
 def _watched_checks(keys: Iterable[Any]) -> Sequence[dg.AssetCheckKey]:
-    return sorted((key for key in keys if key.name in _WATCHED), key=str)
+    audited = {
+        dg.AssetCheckKey(key_of(table), check.name)
+        for table in tables_of()
+        if table.partitioned
+        for check in checks_of(table)
+        if check.blocking
+    }
+    return sorted((key for key in keys if key.name in _WATCHED or key in audited), key=str)
 
 
 def alert_definitions(settings: Settings) -> dg.Definitions:
@@ -339,8 +356,8 @@ def alert_definitions(settings: Settings) -> dg.Definitions:
         name="alerts",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells what is wrong: failed runs, files not published or not fetched, unknown categories, data "
-        "that are late. Each once, and once when it is over.",
+        description="Tells what is wrong: failed runs, files and years not published, files not fetched, unknown "
+        "categories, data that are late. Each once, and once when it is over.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         memory = Memory.read(context.cursor)

@@ -187,6 +187,7 @@ def _still_there(handled: Mapping[str, str], known: Collection[str]) -> dict[str
 
 
 def _is_quiet(file: LandedFile) -> bool:
+    """By when it was written to last, whatever date the file itself has."""
     age = datetime.now(UTC) - datetime.fromisoformat(file.modified)
     return age.total_seconds() > QUIET_SECONDS
 

@@ -70,7 +70,8 @@ def _is_done(context: dg.ScheduleEvaluationContext, settings: Settings) -> bool:
     )
     if not context.instance.get_runs(succeeded, limit=1):
         return False
-    # By the list of the zone: who starts runs need not be allowed to read what they read.
+    # By the list of the zone: who starts runs need not be allowed to read what they read. So by when the file was
+    # written there, not by its date: a run that fetches writes it when the House has a new one, and only then.
     names = HOUSE.csv.of_year(current_year()).file_names
     landed = [file for file in FilesResource.of(settings).landing_zone().files() if file.name in names]
     return any(datetime.fromisoformat(file.modified) >= midnight for file in landed)

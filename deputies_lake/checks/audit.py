@@ -74,6 +74,29 @@ class Sums:
             {group: of_group[1:] for group, of_group in amounts.items() if len(of_group) > 1},
         )
 
+    def regrouped(self, group_of: Callable[[Group], Group]) -> "Sums":
+        """The same by other groups; what comes into one is added up."""
+        merged: dict[Group, list[Group]] = {}
+        for group in self.rows:
+            merged.setdefault(group_of(group), []).append(group)
+        if all(groups == [group] for group, groups in merged.items()):
+            return self
+        amounts = {
+            group: [
+                sum(column, Decimal(0)) for column in zip_longest(*map(self.amounts_of, groups), fillvalue=Decimal(0))
+            ]
+            for group, groups in merged.items()
+        }
+        return Sums(
+            {group: sum(self.rows[one] for one in groups) for group, groups in merged.items()},
+            {group: of_group[0] for group, of_group in amounts.items()},
+            {group: tuple(of_group[1:]) for group, of_group in amounts.items() if len(of_group) > 1},
+        )
+
+    def of_years(self, years: Collection[int]) -> "Sums":
+        """Of groups that begin with their year, those of these years."""
+        return self._plus(Sums.none(), 1, [group for group in self.rows if group[0] in years])
+
     @property
     def row_count(self) -> int:
         return sum(self.rows.values())
@@ -113,6 +136,11 @@ class Finding:
     summary: str
     figures: Mapping[str, int | str] = field(default_factory=dict)
 
+    @property
+    def stops(self) -> bool:
+        """Whether it keeps the table from being published."""
+        return self.blocking and not self.passed
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
@@ -128,20 +156,37 @@ class Check:
         return Finding(check=self.name, passed=passed, blocking=self.blocking, summary=summary, figures=figures)
 
 
+Findings = Mapping[str, Sequence[Finding]]
+"""What was seen of each table, by its name."""
+
+
+def failures(findings: Findings) -> list[str]:
+    """What keeps tables from being published, each with its table and check."""
+    return [
+        f"{table}.{finding.check}: {finding.summary}"
+        for table, of_table in findings.items()
+        for finding in of_table
+        if finding.stops
+    ]
+
+
 class AuditFailedError(Exception):
     """A blocking check failed: nothing of this step was published. Carries the findings by table."""
 
-    def __init__(self, findings: Mapping[str, Sequence[Finding]]) -> None:
-        failed = [
-            f"{table}.{finding.check}: {finding.summary}"
-            for table, of_table in findings.items()
-            for finding in of_table
-            if finding.blocking and not finding.passed
-        ]
-        super().__init__(
-            "The audit failed, nothing was published and readers keep the last good version. " + "; ".join(failed)
-        )
+    def __init__(self, findings: Findings) -> None:
+        failed = "; ".join(failures(findings))
+        super().__init__(f"The audit failed, nothing was published and readers keep the last good version. {failed}")
         self.findings = findings
+
+
+def not_published(faults: Mapping[str, str]) -> str:
+    """In a sentence without a full stop, from each year's fault. It begins with the years: alerts find them by that."""
+    return f"{', '.join(faults)} not published, readers keep what they had: {listed(faults)}"
+
+
+def listed(by_year: Mapping[str, str]) -> str:
+    """Each year with what is said of it."""
+    return "; ".join(f"{year}: {text.rstrip('.')}" for year, text in by_year.items())
 
 
 @contextmanager

@@ -22,6 +22,10 @@ _OF_A_LINE: Final = ("source_file", "source_line")
 # Free texts, of which staging hides what is or may be a CPF. Tables after it carry them on under these names.
 _REDACTED: Final = ("supplier_name", "document_number", "trip", "rejection_reason", "line_text")
 
+# Of a dimension all texts are looked at, for labels and names come into the star by it; but for these: masked where
+# they are a person's, and companies' numbers may look like a CPF.
+_TAX_IDS: Final = ("supplier_id", "supplier_root")
+
 
 def checks_of(contract: Table) -> tuple[Check, ...]:
     """The checks a contract asks for, in the order they are run."""
@@ -159,6 +163,8 @@ def _key(value: object) -> str:
 
 
 def _redacted_columns(contract: Table) -> list[str]:
+    if contract.referred_by:
+        return [column.name for column in contract.columns if column.type == "string" and column.name not in _TAX_IDS]
     return [column for column in _REDACTED if column in contract.column_names]
 
 

@@ -21,6 +21,7 @@ from deputies_lake.checks.audit import Sums
 from deputies_lake.raw.control_totals import ControlTotals
 from deputies_lake.raw.published_csv import BLOCK_BYTES, PublishedCsv, RawFileError
 from deputies_lake.raw.rejections import LargestAmount, Rejections, doubts
+from deputies_lake.redaction import redacted_text
 
 _MANIFEST: Final = "manifest.json"
 _ACCEPTANCE: Final = "acceptance.json"
@@ -29,7 +30,8 @@ _REFUSAL: Final = "last_refusal.json"
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file in the landing zone."""
+    """A file in the landing zone. `modified` is when it was written there: it tells versions apart that nobody has
+    read, and is not the file's date, which is `file_dates.made_at`'s business. Of a manifest's file it is that date."""
 
     name: str
     path: str
@@ -85,9 +87,10 @@ class Manifest:
         return sorted({year for year, *_ in self.totals})
 
     def sums(self, years: Collection[int] | None = None) -> Sums:
-        """Rows and BRL by (year, category as published), of `years` only where given."""
+        """Rows and BRL by (year, category as staging has it: without what may be a CPF), of `years` only if given."""
         of_years = [row for row in self.totals if years is None or row[0] in years]
-        return Sums.of(of_years, others=max((len(row) - 4 for row in of_years), default=0))
+        as_published = Sums.of(of_years, others=max((len(row) - 4 for row in of_years), default=0))
+        return as_published.regrouped(lambda group: (group[0], redacted_text(str(group[1]))))
 
 
 @dataclass(frozen=True, kw_only=True)

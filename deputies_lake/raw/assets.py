@@ -50,7 +50,7 @@ def _lines_are_readable(contract: Table) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name=intake.LINES_ARE_READABLE,
         asset=key_of(contract),
-        description="Every line of the published files can be split into its fields, and its amounts can be read.",
+        description="Every line of the published files is a receipt whose fields, amounts and payer can be read.",
     )
 
 
@@ -199,7 +199,7 @@ def _observe(
         figures: dict[str, Any] = {
             "file": landed.name,
             "bytes": landed.size,
-            "modified": landed.modified,
+            "landed": landed.modified,
             MARK: landed.mark,
         }
         partition = str(year) if year else None

@@ -1,15 +1,22 @@
 """raw.chamber_expenses: the House's yearly files `Ano-YYYY.csv.zip`, line by line, as they were published.
 
-The contract and the file's form. No value is interpreted here; typing and judging rows is staging's work. A year's
-rows are those of that year's file: it is replaced as a whole, so a row that the House filed in another year's file
-stays there, whatever its `numAno` says. Personal ids are kept as published, which is why raw is restricted.
+The contract, the file's form, and which lines are no receipts. No other value is interpreted here; typing and judging
+rows is staging's work. A year's rows are those of that year's file: it is replaced as a whole, so a row that the House
+filed in another year's file stays there, whatever its `numAno` says. Personal ids are kept as published, which is why
+raw is restricted.
 """
 
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from deputies_lake.contracts import YEAR, Column, Table
+from deputies_lake.raw.amounts import BLANKS, each_once
 from deputies_lake.raw.lines import LINE_COLUMNS, published
 from deputies_lake.raw.published_csv import PublishedCsv
+from deputies_lake.raw.rejections import says_nothing
+from deputies_lake.redaction import CPF_LENGTH
 
 _COLUMNS: Final = (
     published(
@@ -50,6 +57,39 @@ _COLUMNS: Final = (
     published("urlDocumento", "endereço do documento", "the document's address", "https://www.camara.leg.br/..."),
 )
 
+NO_ID: Final = ("0", "NA")
+"""What the House writes where a payer has no id."""
+
+SUM_NAME: Final = r"^(SUB-?)?(TOTAL|TOTAIS|SOMA)( |:|\z)"
+"""What spreadsheets and reports write below the rows, in capitals. No office of the House is called so."""
+
+
+def _has_no_id(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.and_(_is_no_id(rows["nuDeputadoId"]), _is_no_id(rows["ideCadastro"]))
+
+
+def _is_no_id(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What is as long as a CPF is none either."""
+    is_long = pc.greater_equal(pc.utf8_length(pc.utf8_trim(texts, BLANKS)), CPF_LENGTH)
+    return pc.or_(says_nothing(texts, *NO_ID), is_long)
+
+
+def names_nobody(rows: pa.Table) -> pa.ChunkedArray:
+    """Whose receipt it is can't be told."""
+    return pc.and_(_has_no_id(rows), says_nothing(rows["txNomeParlamentar"]))
+
+
+def sums_up(rows: pa.Table) -> pa.ChunkedArray:
+    """Offices of the House have no id either, in some years; but what they pay has a category."""
+    has_no_category = pc.and_(says_nothing(rows["numSubCota"]), says_nothing(rows["txtDescricao"]))
+    is_called_sum = each_once(_is_called_sum, rows["txNomeParlamentar"])
+    return pc.and_(_has_no_id(rows), pc.or_(has_no_category, is_called_sum))
+
+
+def _is_called_sum(names: pa.Array) -> pa.Array:
+    return pc.match_substring_regex(pc.utf8_upper(pc.utf8_trim(names, BLANKS)), SUM_NAME)
+
+
 CSV: Final = PublishedCsv(
     source_code="chamber_expenses",
     file_names=("Ano-{year}.csv.zip", "Ano-{year}.csv"),
@@ -65,6 +105,8 @@ CSV: Final = PublishedCsv(
     # Of most rows nothing is paid back.
     amounts_may_be_empty=("vlrRestituicao",),
     stated_year_column="numAno",
+    is_no_receipt=names_nobody,
+    is_summary=sums_up,
     obtain="Fetch it with `deputies-lake fetch --years {year}`.",
 )
 

@@ -67,8 +67,8 @@ TABLE: Final = Table(
         Column(
             name="rejected_rows",
             type="bigint",
-            pt="linhas que não se pôde dividir em campos, ou cujos valores não se pôde ler; nulo se não se contou",
-            en="rows that could not be split, or whose amounts could not be read; null where they were not counted",
+            pt="linhas que não puderam ser lidas: campos, valores, de quem é o recibo, ou somas; nulo se não contadas",
+            en="rows that could not be read: fields, amounts, whose receipt it is, or sums; null where not counted",
             nullable=True,
             example="0",
         ),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pyiceberg.table import Table as IcebergTable
 
-from deputies_lake.checks.audit import AuditFailedError, Finding, Sums
+from deputies_lake.checks.audit import AuditFailedError, Finding, Sums, listed, not_published
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.raw import file_versions, ingestion
 from deputies_lake.raw.archive import Acceptance, Archive, FileChangedError, LandedFile, LandingZone, Manifest
@@ -376,14 +376,14 @@ def _findings(decided: Sequence[_Decision]) -> list[Finding]:
         check=FILES_ARE_READABLE,
         passed=not unreadable,
         blocking=True,
-        summary=_not_published(unreadable) if unreadable else "every file that is there can be read",
+        summary=not_published(unreadable) if unreadable else "every file that is there can be read",
         figures=unreadable,
     )
-    summary = f"something to know of {_listed(remarks)}" if remarks else "no year lost what it had"
+    summary = f"something to know of {listed(remarks)}" if remarks else "no year lost what it had"
     if doubted:
         year, *more = doubted
         advice = f'deputies-lake accept --year {year} --reason "..."{", likewise the others" if more else ""}'
-        summary = f"{_not_published(doubted)}. If that is how it is: {advice}"
+        summary = f"{not_published(doubted)}. If that is how it is: {advice}"
     vanished = Finding(
         check=NOTHING_VANISHED,
         passed=not (doubted or remarks),
@@ -392,12 +392,3 @@ def _findings(decided: Sequence[_Decision]) -> list[Finding]:
         figures=remarks | doubted,
     )
     return [readable, vanished]
-
-
-def _not_published(faults: Mapping[str, str]) -> str:
-    """Begins with the years, by which alerts find them."""
-    return f"{', '.join(faults)} not published, readers keep what they had: {_listed(faults)}"
-
-
-def _listed(by_year: Mapping[str, str]) -> str:
-    return "; ".join(f"{year}: {text.rstrip('.')}" for year, text in by_year.items())

@@ -1,16 +1,28 @@
 """raw.kaggle_refunds: Kaggle's `dirty_deputies_v2.csv`, line by line, as it was published.
 
-The refunds of 2016 with cents and sign, and the only source of the parties' attributes. The file is optional: where
-it is absent the table is empty and the parties' attributes are unknown.
+The contract, the file's form, and which lines are no refunds. These are of 2016, with cents and sign, and the only
+source of the parties' attributes. The file is optional: where it is absent the table is empty and the parties'
+attributes are unknown.
 """
 
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.raw.lines import LINE_COLUMNS, published
 from deputies_lake.raw.published_csv import PublishedCsv
+from deputies_lake.raw.rejections import says_nothing
 
 REFUNDS_YEAR: Final = 2016
+
+
+def sums_up(rows: pa.Table) -> pa.ChunkedArray:
+    """It has no category, state and party."""
+    has_no_place = pc.and_(says_nothing(rows["deputy_state"]), says_nothing(rows["political_party"]))
+    return pc.and_(says_nothing(rows["refund_description"]), has_no_place)
+
 
 CSV: Final = PublishedCsv(
     source_code="kaggle_refunds",
@@ -39,6 +51,7 @@ CSV: Final = PublishedCsv(
     category_column="refund_description",
     amount_column="refund_value",
     date_column="refund_date",
+    is_summary=sums_up,
     obtain="Download dirty_deputies_v2.csv of epattaro/brazils-house-of-deputies-reimbursements from Kaggle.",
 )
 

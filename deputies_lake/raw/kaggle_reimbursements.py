@@ -1,14 +1,34 @@
 """raw.kaggle_reimbursements: Kaggle's `deputies_dataset.csv`, line by line, as it was published.
 
-The contract and the file's form. No value is interpreted here but the year a line is filed under; typing and
-judging rows is staging's work.
+The contract, the file's form, and which lines are no receipts. No other value is interpreted here but the year a line
+is filed under; typing and judging rows is staging's work.
 """
 
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.raw.amounts import each_once
 from deputies_lake.raw.lines import LINE_COLUMNS, published
 from deputies_lake.raw.published_csv import PublishedCsv
+from deputies_lake.redaction import CPF_LENGTH
+
+IS_DATE_UNKNOWN: Final = ("0", "1")
+"""What `bugged_date` may say."""
+
+_PAYER: Final = rf"^[0-9]{{1,{CPF_LENGTH - 1}}}\z"
+"""A deputy's number. What is as long as a CPF is none."""
+
+
+def lacks_year_or_payer(rows: pa.Table) -> pa.ChunkedArray:
+    """The row's year is not its own, or whose receipt it is, or whether its date is known, can't be told."""
+    other_year = pc.not_equal(pc.utf8_slice_codeunits(rows["receipt_date"], 0, 4), pc.cast(rows[YEAR], pa.string()))
+    is_odd = pc.invert(pc.is_in(rows["bugged_date"], value_set=pa.array(IS_DATE_UNKNOWN)))
+    is_number = each_once(lambda ids: pc.match_substring_regex(ids, _PAYER), rows["deputy_id"])
+    return pc.or_(pc.or_(other_year, is_odd), pc.invert(is_number))
+
 
 CSV: Final = PublishedCsv(
     source_code="kaggle_reimbursements",
@@ -29,6 +49,7 @@ CSV: Final = PublishedCsv(
     category_column="receipt_description",
     amount_column="receipt_value",
     date_column="receipt_date",
+    is_no_receipt=lacks_year_or_payer,
     obtain="Download deputies_dataset.csv of epattaro/brazils-house-of-deputies-reimbursements from Kaggle.",
 )
 

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
@@ -51,6 +51,10 @@ class RawFileError(Exception):
         self.can_be_accepted, self.is_empty = can_be_accepted, is_empty
 
 
+def _none_of(rows: pa.Table) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.repeat(False, rows.num_rows)])
+
+
 @dataclass(frozen=True, kw_only=True)
 class PublishedCsv:
     """One kind of published file: its names, its header, and where its year, category, amounts and dates stand.
@@ -58,7 +62,8 @@ class PublishedCsv:
     `year_column` begins with the quota year; a file without one is all of `only_year`. A source of one file a year
     has `{year}` in its file names and is made whole by `of_year`; most of its rows must say that year in their
     `stated_year_column`. `optional_columns` are missing in older layouts. An amount that is empty is none, but for
-    those that `amounts_may_be_empty`.
+    those that `amounts_may_be_empty`. Of rows with their `year`, `is_no_receipt` tells those that staging rejects for
+    what is neither their form nor an amount, and `is_summary` those of them that add up others.
     A source that `quotes_every_field` can be split at quoted delimiters where the quotes inside a field are not
     doubled. One that `keeps_new_columns` has `OTHER_COLUMNS` in its contract; for any other a new column is an error.
     """
@@ -78,6 +83,8 @@ class PublishedCsv:
     year_column: str | None = None
     only_year: int | None = None
     stated_year_column: str | None = None
+    is_no_receipt: Callable[[pa.Table], pa.ChunkedArray] = _none_of
+    is_summary: Callable[[pa.Table], pa.ChunkedArray] = _none_of
     obtain: str
 
     @property
@@ -151,6 +158,14 @@ class _Layout:
             columns[OTHER_COLUMNS] = self._other_columns(fields)
         return pa.table(columns)
 
+    def lacks_last_value(self, line: bytes) -> bool:
+        """Whether a line ends behind its last delimiter where a whole one never does: fields are quoted, empty ones
+        too, or an amount stands there."""
+        source, last = self.source, self.source.declared_name(self.header[-1])
+        must_be_filled = {source.amount_column, *source.other_amount_columns}.difference(source.amounts_may_be_empty)
+        is_quoted = source.quotes_every_field and line.startswith(b'"')
+        return line.endswith(source.delimiter.encode()) and (is_quoted or last in must_be_filled)
+
     def _other_columns(self, fields: pa.Table) -> pa.Array:
         new = self.source.new_columns(self.header)
         if not new:
@@ -174,7 +189,7 @@ def _tables(bodies: Iterable[bytes], file: str, layout: _Layout, *, accepted: bo
         if not parsed.fields.num_rows:
             continue
         if not accepted and not rest:
-            _refuse_cut_line(text, parsed.fields, file, source)
+            _refuse_cut_line(text, parsed.fields, file, layout)
         table = _with_year(layout.arrange(parsed.fields), source, last_year)
         last_year = table["year"][-1].as_py()
         for name in LINE_COLUMNS:
@@ -187,12 +202,21 @@ def _tables(bodies: Iterable[bytes], file: str, layout: _Layout, *, accepted: bo
         raise RawFileError(file, "the file holds a header and no rows", source.obtain, is_empty=True)
 
 
-def _refuse_cut_line(body: bytes, fields: pa.Table, file: str, source: PublishedCsv) -> None:
-    """Only the file's last line may lack its end."""
+def _refuse_cut_line(body: bytes, fields: pa.Table, file: str, layout: _Layout) -> None:
+    """Only the file's last line may lack its end.
+
+    What can't be told from a whole line: a last value without quotes that was cut in the middle, or before its first
+    character where it may be empty.
+    """
+    line = body[body.rfind(b"\n") + 1 :].strip()
+    if body.endswith(b"\n") or not line:
+        return
     reason = fields["unreadable_reason"][-1].as_py()
-    if not body.endswith(b"\n") and reason and body[body.rfind(b"\n") + 1 :].strip():
+    if reason is None and layout.lacks_last_value(line):
+        reason = f"{layout.header[-1]} is missing"
+    if reason:
         problem = f"the file ends in the middle of line {fields['source_line'][-1]}: it was cut off ({reason})"
-        raise RawFileError(file, problem, source.obtain, can_be_accepted=True)
+        raise RawFileError(file, problem, layout.source.obtain, can_be_accepted=True)
 
 
 def _refuse_reworked(rows: pa.Table, file: str, source: PublishedCsv) -> None:

@@ -1,9 +1,12 @@
 """Lines of a published file that are no receipts, noted while it is read: is the rest of the file believed?
 
-What raw can see of a line: it can't be split into its fields, an amount in it is none, or is larger than any receipt's.
-The first two are rejected by staging, with their reason; here is how many there are, and from when on the whole file is
-doubted. No real file of the House that we know has such a line, so a share of them says that the file is of another
-layout, or was damaged on its way.
+A line can't be split into its fields, an amount in it is none, it does not say whose receipt it is, or it sums up
+others. Staging rejects it, with the reason; here is how many there are, and from when on the whole file is doubted: by
+their number, by their money, or by an amount that is larger than any receipt's. No real file of the House that we know
+has such a line, so a share of them says that the file is of another layout, or was damaged on its way.
+
+What a source rejects beside form and amounts is declared in its `PublishedCsv`, and is what its `judge` in staging
+rejects: the cases that test a `judge` are put to both.
 """
 
 from collections.abc import Sequence
@@ -31,7 +34,8 @@ _FIRST_LINES: Final = 5
 
 @dataclass(kw_only=True)
 class Rejections:
-    """How many lines are rejected, what they add up to in BRL where that can be read, and where the first stand."""
+    """How many lines are rejected, and where the first stand; `amount` is what they hold in BRL, where it can be read
+    and is not a sum of other lines."""
 
     rows: int = 0
     amount: Decimal = Decimal(0)
@@ -46,10 +50,14 @@ class Rejections:
             if name in source.amounts_may_be_empty:
                 wrong = pc.and_(wrong, pc.not_equal(pc.utf8_trim(block[name], BLANKS), ""))
             rejected = pc.or_(rejected, wrong)
+        summary = source.is_summary(block)
+        rejected = pc.or_(rejected, pc.or_(summary, source.is_no_receipt(block)))
         count = pc.sum(rejected).as_py() or 0
         if count:
             self.rows += count
-            self.amount += pc.sum(amounts[0].filter(rejected)).as_py() or Decimal(0)
+            # What a summary line adds up is not missing: the lines that it adds up are there.
+            lost = pc.and_not(rejected, summary)
+            self.amount += pc.sum(amounts[0].filter(lost)).as_py() or Decimal(0)
             lines = block["source_line"].filter(rejected).slice(0, _FIRST_LINES - len(self.first_lines))
             self.first_lines += lines.to_pylist()
 
@@ -69,6 +77,11 @@ class LargestAmount:
                 if amount is not None and abs(amount) > abs(self.amount):
                     self.amount = amount
                     self.line = block["source_line"][pc.index(column, pa.scalar(amount, column.type)).as_py()].as_py()
+
+
+def says_nothing(texts: pa.ChunkedArray, *words: str) -> pa.ChunkedArray:
+    """Whether a text is empty, or one of the words that the publisher writes for none, blanks around it left out."""
+    return pc.is_in(pc.utf8_trim(texts, BLANKS), value_set=pa.array(["", *words]))
 
 
 def doubts(rejected: Rejections, largest: LargestAmount, *, rows: int, amount: Decimal) -> list[str]:

@@ -44,11 +44,12 @@ def is_unfinished(name: str) -> bool:
 
 
 def unused_files(
-    files: Collection[LandedFile], dated: Callable[[LandedFile], str] = lambda file: file.modified
+    files: Collection[LandedFile], dated: Callable[[LandedFile], str] | None = None
 ) -> Sequence[UnusedFile]:
     """Those of a landing zone that no source takes, in the order given; unfinished ones are nobody's business.
 
-    `dated` gives a file's date in ISO 8601, with its zone.
+    `dated` gives a file's date in ISO 8601, with its zone: what is known by reading it. Without it no date is told, for
+    that of a copy is not the file's.
     """
     by_name = {file.name: file for file in files}
     taken = _taken(by_name)
@@ -74,11 +75,9 @@ def _sources() -> Iterator[PublishedCsv]:
         yield _HOUSE.of_year(year)
 
 
-def _passed_over(file: LandedFile, taken: LandedFile, dated: Callable[[LandedFile], str]) -> UnusedFile:
-    why = (
-        f"{taken.name} is taken instead; this one is of {_day(dated(file))}, that one of {_day(dated(taken))}. "
-        f"If this one is meant, remove {taken.name}"
-    )
+def _passed_over(file: LandedFile, taken: LandedFile, dated: Callable[[LandedFile], str] | None) -> UnusedFile:
+    days = f"; this one is of {_day(dated(file))}, that one of {_day(dated(taken))}" if dated else ""
+    why = f"{taken.name} is taken instead{days}. If this one is meant, remove {taken.name}"
     return UnusedFile(name=file.name, why=why, is_meant=True)
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,17 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table as IcebergTable
 from pyspark.sql import DataFrame, SparkSession
 
-from deputies_lake.checks.audit import Audit, AuditFailedError, Finding, Sums, auditor, sums
+from deputies_lake.checks.audit import (
+    Audit,
+    AuditFailedError,
+    Finding,
+    Findings,
+    Sums,
+    auditor,
+    failures,
+    not_published,
+    sums,
+)
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.environments import Settings
@@ -120,7 +130,10 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A table's version that readers now get, and what the audit found in it."""
+    """A table's version that readers now get, and what the audit found in it.
+
+    `left_out` says of years that were to be published and kept what they had why that is so.
+    """
 
     contract: Table
     location: str
@@ -132,6 +145,7 @@ class Published:
     data_version: str | None
     engine: str | None
     preview: Sequence[Mapping[str, Any]]
+    left_out: Mapping[int, str] = field(default_factory=dict)
 
 
 class Lake:
@@ -387,10 +401,7 @@ class Lake:
         return Staged(contract=contract, table=table, files=files, row_count=len(rows), years=years)
 
     def write(self, drafts: Sequence[Draft], run_id: str) -> list[Published]:
-        """Stage, audit, publish. All drafts are audited before the first is published; a failed audit publishes none.
-
-        Raises `AuditFailedError` with every finding.
-        """
+        """Stage, audit, publish, as `publish` says. Raises `AuditFailedError` with every finding."""
         return self.publish(self.stage(drafts, run_id), run_id)
 
     def stage(self, drafts: Sequence[Draft], run_id: str) -> list[Staged]:
@@ -442,15 +453,53 @@ class Lake:
         return Staged(contract=contract, table=self.table(contract), files=[], row_count=0, expected=Sums.none)
 
     def publish(self, staged: Sequence[Staged], run_id: str) -> list[Published]:
-        """Audit all, then publish each in the order given. Raises `AuditFailedError`, having published none.
+        """Audit all, then publish each in the order given.
 
-        What refers to a table that is published with it must find its keys there.
+        What refers to a table that is published with it must find its keys there. A year that fails its audit in one
+        table is published in none, and the others are; what is found says so. Raises `AuditFailedError`, having
+        published none, where no year passes, or a table fails that is replaced as a whole.
         """
         with auditor() as connection:
-            findings = {one.contract.name: self._audit(connection, one, staged) for one in staged}
-            if any(f.blocking and not f.passed for of_table in findings.values() for f in of_table):
-                raise AuditFailedError(findings)
-            return [self._commit(connection, one, findings[one.contract.name], run_id) for one in staged]
+            findings, left_out = self._audit_all(connection, staged), dict[int, str]()
+            if failures(findings):
+                staged, findings, left_out = self._without_failed_years(connection, staged, findings)
+            return [
+                replace(
+                    self._commit(connection, one, findings[one.contract.name], run_id),
+                    left_out=left_out if one.contract.partitioned else {},
+                )
+                for one in staged
+            ]
+
+    def _audit_all(self, connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> Findings:
+        return {one.contract.name: self._audit(connection, one, staged) for one in staged}
+
+    def _without_failed_years(
+        self, connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], findings: Findings
+    ) -> tuple[Sequence[Staged], Findings, dict[int, str]]:
+        """What is left of `staged`, what was found in it and in the failed years, and why each of these failed.
+
+        Raises `AuditFailedError` with `findings` where nothing can be left out, or what is left fails, too.
+        """
+        by_years = [one for one in staged if one.contract.partitioned]
+        years = sorted({year for one in by_years for year in one.years or ()})
+        if any(one.years is None for one in by_years):
+            raise AuditFailedError(findings)
+        once = [replace(one, expected=cache(one.expected) if one.expected else None) for one in staged]
+        failed: dict[int, Findings] = {}
+        for year in years:
+            of_year = [_of_years(one, [year]) for one in once]
+            found = {
+                one.contract.name: self._audit(connection, one, once) for one in of_year if one.contract.partitioned
+            }
+            if failures(found):
+                failed[year] = found
+        rest = [_of_years(one, {*years} - {*failed}) for one in once]
+        found_in_rest = self._audit_all(connection, rest)
+        if not 0 < len(failed) < len(years) or failures(found_in_rest):
+            raise AuditFailedError(findings)
+        left_out = {year: "; ".join(failures(found)) for year, found in failed.items()}
+        return rest, {table: _with_failures(table, of, failed) for table, of in found_in_rest.items()}, left_out
 
     def _published(self, contract: Table) -> IcebergTable:
         try:
@@ -578,6 +627,37 @@ class LakeResource(dg.ConfigurableResource[Lake]):
         if self.warehouse.startswith("s3://"):
             return Lake(iceberg.glue_catalog(self.warehouse, self.region, self.database_prefix, self.endpoint))
         return Lake(iceberg.local_catalog(Path(self.warehouse)))
+
+
+def _of_years(staged: Staged, years: Collection[int]) -> Staged:
+    """Of a table by years what it has of these; any other whole."""
+    if not staged.contract.partitioned:
+        return staged
+    inspected = iceberg.inspect_files(staged.table, staged.files, years=staged.years, expected_rows=staged.row_count)
+    files = {file.file_path: file.record_count for file in inspected if file.partition[0] in years}
+    expected = staged.expected
+    return replace(
+        staged,
+        files=[*files],
+        row_count=sum(files.values()),
+        years=sorted({*(staged.years or ())}.intersection(years)),
+        expected=(lambda: expected().of_years(years)) if expected else None,
+        versions={year: version for year, version in staged.versions.items() if year in years},
+    )
+
+
+def _with_failures(table: str, found: Sequence[Finding], failed: Mapping[int, Findings]) -> list[Finding]:
+    """What was found in a table's years that are published, and of those that are not what keeps them from it."""
+    told = []
+    for one in found:
+        faults = {
+            str(year): same.summary
+            for year, of_year in failed.items()
+            for same in of_year.get(table, ())
+            if same.check == one.check and same.stops
+        }
+        told.append(replace(one, passed=False, summary=not_published(faults), figures=faults) if faults else one)
+    return told
 
 
 def _view_name(contract: Table) -> str:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from deputies_lake.contracts import Column, Table
 from deputies_lake.quota_years import FIRST_YEAR, TIMEZONE, current_year
-from deputies_lake.raw import chamber_expenses, file_versions
+from deputies_lake.raw import chamber_expenses, file_dates, file_versions
 from deputies_lake.raw.archive import LandedFile, LandingZone
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def ready_row(lake: "Lake", zone: LandingZone, mart: Table, now: datetime) -> Ma
     published = lake.published_at(mart).get(year) if lake.exists(mart) else None
     if taken_in_at is None or published is None or published < taken_in_at:
         return None
-    made_at = datetime.fromisoformat(file.modified)
+    made_at = datetime.fromisoformat(file_dates.made_at(zone, file, chamber_expenses.CSV.of_year(year), sha256))
     # The same bytes under a new date: readers have had the figures for long, but nobody knew until now.
     ready_at = published if published >= made_at else now
     day = day_of(made_at)

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
 from deputies_lake.raw.published_csv import PublishedCsv
-from deputies_lake.staging.tax_ids import redacted
+from deputies_lake.reference.tables import category_ids
+from deputies_lake.staging.tax_ids import redacted, redacted_label
 from deputies_lake.staging.texts import readable_amount
 
 TOTALS: Final = Totals(
@@ -90,7 +91,7 @@ def transform(judged: DataFrame, source: PublishedCsv, personal: Collection[str]
         "source_line",
         redacted(F.col("rejection_reason")).alias("rejection_reason"),
         redacted(_line_text(source, personal)).alias("line_text"),
-        F.col(source.category_column).alias("expense_category_label"),
+        redacted_label(F.col(source.category_column), category_ids(source.source_code)).alias("expense_category_label"),
         *(_amount(published).alias(name) for name, published in zip_longest(TOTALS.amounts, amounts)),
     )
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
 from deputies_lake.quota_years import FIRST_YEAR, current_year
-from deputies_lake.raw.chamber_expenses import CSV
+from deputies_lake.raw.chamber_expenses import CSV, NO_ID, SUM_NAME
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
@@ -246,17 +246,16 @@ TABLE: Final = Table(
 )
 
 
-# What spreadsheets and reports write below the rows. No office of the House is called so.
-_SUM: Final = "^(SUB-?)?(TOTAL|TOTAIS|SOMA)( |:|$)"
-
-
 def judge(raw: DataFrame) -> DataFrame:
-    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
+
+    A reason that is neither of a line's form nor of an amount is in `raw.chamber_expenses` too, where a file is judged.
+    """
     has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
     names_nobody = has_no_id & _text("txNomeParlamentar").isNull()
     # Offices of the House have no id either, in some years; but what they pay has a category.
     has_no_category = _text("numSubCota").isNull() & _text("txtDescricao").isNull()
-    is_sum = has_no_id & (has_no_category | F.upper(F.trim("txNomeParlamentar")).rlike(_SUM))
+    is_sum = has_no_id & (has_no_category | F.upper(F.trim("txNomeParlamentar")).rlike(SUM_NAME))
     return raw.withColumn(
         "rejection_reason",
         F.coalesce(
@@ -280,11 +279,15 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     kept = {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
     key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept))])
     number = _text("txtNumero")
+    has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
     shown = readable.withColumns(
         {
             "supplier_name": tax_ids.redacted(F.col("txtFornecedor")),
             "document_number": tax_ids.redacted(number),
             "trip": tax_ids.redacted(_text("txtTrecho")),
+            "party_label": tax_ids.redacted_short_text(_text("sgPartido")),
+            "expense_category_label": tax_ids.redacted_label(F.col("txtDescricao"), category_ids(CSV.source_code)),
+            "_office": F.when(has_no_id, tax_ids.redacted(F.upper(F.trim("txNomeParlamentar")))),
         }
     )
     supplied = tax_ids.with_punctuated_supplier(tax_ids.with_key(shown, cpf_key), id_text=F.col("txtCNPJCPF"))
@@ -303,18 +306,18 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         F.coalesce(
             _id("nuDeputadoId"),
             F.concat(F.lit("cadastro:"), register_id),
-            F.concat(F.lit("office:"), F.upper(name)),
+            F.concat(F.lit("office:"), F.col("_office")),
         ).alias("deputy_id"),
         register_id.alias("deputy_register_id"),
         name.alias("deputy_name"),
         is_office.alias("is_leadership"),
-        F.when(~is_office & (F.trim("sgPartido") != "NA"), _text("sgPartido")).alias("party_label"),
+        F.when(~is_office & (F.trim("sgPartido") != "NA"), F.col("party_label")).alias("party_label"),
         state.alias("state_code"),
         _number("codLegislatura").alias("term_of_office"),
-        F.col("txtDescricao").alias("expense_category_label"),
-        F.coalesce(_text("numSubCota"), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))).alias(
-            "expense_category_id"
-        ),
+        "expense_category_label",
+        F.coalesce(
+            tax_ids.code(_text("numSubCota")), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))
+        ).alias("expense_category_id"),
         _text("txtDescricaoEspecificacao").alias("expense_specification"),
         "supplier_id",
         "supplier_id_kind",
@@ -322,7 +325,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_name",
         _id("ideDocumento").alias("document_id"),
         tax_ids.told_apart(F.col("document_number"), number).alias("document_number"),
-        _text("indTipoDocumento").alias("document_type_id"),
+        tax_ids.code(_text("indTipoDocumento")).alias("document_type_id"),
         document.alias("document_amount"),
         deduction.alias("deduction_amount"),
         net.alias("net_amount"),
@@ -347,8 +350,8 @@ def _text(column: str) -> SparkColumn:
 
 
 def _id(column: str) -> SparkColumn:
-    """An id as text, null where the House writes 0 or NA for none."""
-    return F.when(~F.trim(column).isin("0", "NA"), _text(column))
+    """An id as text, null where the House writes 0 or NA for none, or what is too long to be one."""
+    return F.when(~F.trim(column).isin(*NO_ID), tax_ids.code(_text(column)))
 
 
 def _number(column: str) -> SparkColumn:

@@ -167,7 +167,10 @@ TABLE: Final = Table(
 
 
 def judge(raw: DataFrame) -> DataFrame:
-    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
+
+    A reason that is neither of a line's form nor of an amount is in `raw.kaggle_refunds` too, where a file is judged.
+    """
     is_sum = _text("refund_description").isNull() & _text("deputy_state").isNull() & _text("political_party").isNull()
     return raw.withColumn(
         "rejection_reason",
@@ -183,7 +186,13 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_refunds that `judge` found readable, and their `source_file`, typed."""
     columns = tax_ids.in_row_key(CSV.columns, "company_id", "company_name")
     id_text = F.col("company_id")
-    shown = readable.withColumn("supplier_name", tax_ids.redacted(F.col("company_name")))
+    label = F.col("refund_description")
+    shown = readable.withColumns(
+        {
+            "supplier_name": tax_ids.redacted(F.col("company_name")),
+            "expense_category_label": tax_ids.redacted_label(label, category_ids(CSV.source_code)),
+        }
+    )
     keyed = tax_ids.with_key(shown, cpf_key)
     supplied = tax_ids.with_supplier(tax_ids.with_repaired_number(keyed, id_text), id_text=id_text)
     name, state = F.trim("deputy_name"), F.trim("deputy_state")
@@ -197,8 +206,8 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         is_leadership(name, has_state).alias("is_leadership"),
         _text("political_party").alias("party_label"),
         F.when(has_state, state).alias("state_code"),
-        F.col("refund_description").alias("expense_category_label"),
-        looked_up(F.col("refund_description"), category_ids(CSV.source_code)).alias("expense_category_id"),
+        "expense_category_label",
+        looked_up(label, category_ids(CSV.source_code)).alias("expense_category_id"),
         "supplier_id",
         "supplier_id_kind",
         "supplier_token",

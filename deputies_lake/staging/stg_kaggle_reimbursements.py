@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
-from deputies_lake.raw.kaggle_reimbursements import CSV
+from deputies_lake.raw.kaggle_reimbursements import CSV, IS_DATE_UNKNOWN
+from deputies_lake.redaction import CPF_LENGTH
 from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
@@ -112,7 +113,11 @@ TABLE: Final = Table(
 
 
 def judge(raw: DataFrame) -> DataFrame:
-    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can."""
+    """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
+
+    A reason that is neither of a line's form nor of an amount is in `raw.kaggle_reimbursements` too, where a file is
+    judged.
+    """
     return raw.withColumn(
         "rejection_reason",
         F.coalesce(
@@ -122,8 +127,9 @@ def judge(raw: DataFrame) -> DataFrame:
                 "receipt_date",
                 "does not begin with a year the lake has",
             ),
-            rejected_where(~F.col("bugged_date").isin("0", "1"), "bugged_date", "is neither 0 nor 1"),
+            rejected_where(~F.col("bugged_date").isin(*IS_DATE_UNKNOWN), "bugged_date", "is neither 0 nor 1"),
             rejected_where(~is_digits(F.col("deputy_id")), "deputy_id", "is not a number"),
+            rejected_where(F.length("deputy_id") >= CPF_LENGTH, "deputy_id", "is too long for a deputy's number"),
             amount_fault("receipt_value"),
         ),
     )
@@ -133,7 +139,14 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     """The rows of raw.kaggle_reimbursements that `judge` found readable, and their `source_file`, typed."""
     columns = tax_ids.in_row_key(CSV.columns, "receipt_social_security_number", "establishment_name")
     id_text, state = F.col("receipt_social_security_number"), F.col("state_code")
-    shown = readable.withColumn("supplier_name", tax_ids.redacted(F.col("establishment_name")))
+    label = F.col("receipt_description")
+    shown = readable.withColumns(
+        {
+            "supplier_name": tax_ids.redacted(F.col("establishment_name")),
+            "party_label": tax_ids.redacted_short_text(F.trim("political_party")),
+            "expense_category_label": tax_ids.redacted_label(label, category_ids(CSV.source_code)),
+        }
+    )
     keyed = tax_ids.with_key(shown, cpf_key)
     return tax_ids.with_supplier(tax_ids.with_number(keyed, id_text), id_text=id_text).select(
         YEAR,
@@ -142,10 +155,10 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "deputy_id",
         F.trim("deputy_name").alias("deputy_name"),
         is_leadership(F.trim("deputy_name"), state != "Vazio").alias("is_leadership"),
-        F.trim("political_party").alias("party_label"),
-        F.when(state != "Vazio", state).alias("state_code"),
-        F.col("receipt_description").alias("expense_category_label"),
-        looked_up(F.col("receipt_description"), category_ids(CSV.source_code)).alias("expense_category_id"),
+        "party_label",
+        F.when(state != "Vazio", tax_ids.code(state)).alias("state_code"),
+        "expense_category_label",
+        looked_up(label, category_ids(CSV.source_code)).alias("expense_category_id"),
         "supplier_id",
         "supplier_id_kind",
         "supplier_token",

@@ -9,7 +9,7 @@ Which column holds an id, and in what form, is said in the staging table's own f
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 from operator import add
 from typing import Final
@@ -154,6 +154,21 @@ def keyed_hash(text: Column) -> Column:
     """
     inner = F.sha2(F.concat("_inner_pad", text.cast("binary")), 256)
     return F.sha2(F.concat("_outer_pad", F.unhex(inner)), 256)
+
+
+def redacted_label(label: Column, known: Collection[str]) -> Column:
+    """A label, `redacted` where it is none of the `known`, as few are: the others cost no regular expression."""
+    return F.when(label.isin(*known), label).otherwise(redacted(label))
+
+
+def redacted_short_text(text: Column) -> Column:
+    """A text that is seldom as long as a CPF, `redacted` where it is."""
+    return F.when(F.length(text) < redaction.CPF_LENGTH, text).otherwise(redacted(text))
+
+
+def code(text: Column) -> Column:
+    """A publisher's code or number of something; null where it is as long as a CPF, which no code is."""
+    return F.when(F.length(text) < redaction.CPF_LENGTH, text)
 
 
 def redacted(text: Column) -> Column:

@@ -69,7 +69,7 @@ def amount_fault(name: str, *, may_be_empty: bool = False) -> Column:
 
 def is_digits(text: Column) -> Column:
     """Whether the text is made of digits alone."""
-    return (_is_plain_number(text) & ~text.startswith("-")) | text.rlike("^[0-9]+$")
+    return (_is_plain_number(text) & ~text.startswith("-")) | text.rlike(r"^[0-9]+\z")
 
 
 def _is_plain_number(text: Column) -> Column:

@@ -16,7 +16,7 @@ from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
 from deputies_lake.star.expenses import LEADERSHIP_LABEL, NO_PARTY_LABEL, staged
 from deputies_lake.star.keys import UNKNOWN, party_key
 from deputies_lake.star.literals import frame_of
-from deputies_lake.star.mentions import mentions
+from deputies_lake.star.mentions import mentions, without_cpfs
 
 _REFUNDS: Final = "stg_kaggle_refunds"
 
@@ -93,14 +93,15 @@ def transform(payers: DataFrame, refunds: DataFrame) -> DataFrame:
     spark = payers.sparkSession
     upper = F.upper("party_label")
     labels = mentions(payers, "party_label").unionByName(
-        mentions(refunds.where(F.col("party_label").isNotNull()), "party_label")
+        without_cpfs(mentions(refunds.where(F.col("party_label").isNotNull()), "party_label"), "party_label")
     )
     # The spelling of mixed case, where there is one: PCdoB, not PCDOB.
     mentioned = labels.groupBy(upper.alias("_upper")).agg(F.max("party_label").alias("party_label"))
     unknown = spark.range(1).select(F.lit(UNKNOWN).alias("_upper"), F.lit(UNKNOWN).alias("party_label"))
     events = frame_of(spark, ("_upper", "_today", "party_event"), _successors())
     names = [column.name for column in PARTY_ATTRIBUTES]
-    told = mentions(refunds, "party_label", *names)
+    texts = [column.name for column in PARTY_ATTRIBUTES if column.type == "string"]
+    told = without_cpfs(mentions(refunds, "party_label", *names), "party_label", *texts)
     attributes = told.groupBy(upper.alias("_upper")).agg(*(F.max(name).alias(name) for name in names))
     return (
         mentioned.where(F.col("_upper") != UNKNOWN)

@@ -8,6 +8,8 @@ text as the result makes Spark sort them.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from deputies_lake.staging.tax_ids import redacted
+
 
 def mentions(rows: DataFrame, *columns: str) -> DataFrame:
     """Each combination of `columns`, and in how many rows (`mentions`, bigint) it occurs."""
@@ -16,7 +18,7 @@ def mentions(rows: DataFrame, *columns: str) -> DataFrame:
 
 def payers(expenses: DataFrame) -> DataFrame:
     """What `conformed` expenses say of who is paid: some thousands of rows, all that three of the dimensions need."""
-    return mentions(
+    found = mentions(
         expenses,
         "year",
         "deputy_id",
@@ -26,3 +28,9 @@ def payers(expenses: DataFrame) -> DataFrame:
         "party_label",
         "state_code",
     )
+    return without_cpfs(found, "deputy_name")
+
+
+def without_cpfs(mentioned: DataFrame, *texts: str) -> DataFrame:
+    """Mentions whose texts are `redacted`: here they are few, and each of the staged rows need not be looked at."""
+    return mentioned.withColumns({text: redacted(F.col(text)) for text in texts})

@@ -21,7 +21,7 @@ from deputies_lake.partitions import range_tags, reimbursement_years
 from deputies_lake.serving.assets import TODAYS_FIGURES
 
 KEY = dg.AssetKey(["raw", "chamber_expenses"])
-CHECKS = ("nothing_vanished", "files_are_readable", "files_were_fetched", "categories_are_known")
+CHECKS = ("nothing_vanished", "files_are_readable", "files_were_fetched", "categories_are_known", "grain_is_unique")
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 found: dict[str, Any] = {}
@@ -388,6 +388,17 @@ def test_the_sensor_remembers_in_its_cursor_what_it_told(watch: Watch) -> None:
     first = tick(watch, None, [phone])
     second = tick(watch, first.cursor, [phone])
     assert (phone.got, second.skip_reason) == ([NOT_PUBLISHED], dg.SkipReason("nothing new; 1 problems stand"))
+
+
+def test_a_year_that_failed_its_audit_is_told_although_its_run_succeeded(watch: Watch) -> None:
+    run = watch.run(2021, 2022, grain_is_unique=refused(2022))
+    phone = Phone()
+    first = tick(watch, None, [phone])
+    title = "a year failed its audit and was not published, readers keep what they had"
+    assert (run.is_success, phone.got) == (True, [title])
+    watch.run(2022, 2022)
+    tick(watch, first.cursor, [phone])
+    assert phone.got == [title, title]
 
 
 def test_a_target_that_fails_does_not_fail_the_sensor(watch: Watch) -> None:

@@ -178,7 +178,7 @@ def test_of_a_years_two_files_the_one_counts_that_is_read(zone: Zone) -> None:
     zone.land("Ano-2019.csv.zip", "Ano-2019.csv")
     found = zone.look()
     assert len(found.requests) == 1
-    assert ["Ano-2019.csv: Ano-2019.csv.zip is taken instead; " in warning for warning in found.warnings] == [True]
+    assert ["Ano-2019.csv: Ano-2019.csv.zip is taken instead. " in warning for warning in found.warnings] == [True]
     zone.land("Ano-2019.csv", content=b"other")
     found = zone.look()
     assert (found.requests, found.warnings) == ([], [])

@@ -27,7 +27,7 @@ from deputies_lake.checks.predicates import (
 from deputies_lake.contracts import MONEY, Column, Reference, Table, Totals
 from deputies_lake.raw import kaggle_refunds, kaggle_reimbursements
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
-from deputies_lake.star import dim_dates, dim_expense_categories, fct_expenses
+from deputies_lake.star import dim_dates, dim_expense_categories, dim_suppliers, fct_expenses
 from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, REDACTED, STARS
 
 CONTRACT = Table(
@@ -102,8 +102,8 @@ def run(
         (stg_kaggle_refunds.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN)),
         (stg_chamber_expenses.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF, KNOWN, COMPETENCE, NET, DATES)),
         (rejected_rows.TABLE, (GRAIN, FILLED, ADDS_UP, NO_CPF)),
-        (dim_dates.TABLE, (GRAIN, FILLED, MEMBERS)),
-        (dim_expense_categories.TABLE, (GRAIN, FILLED, MEMBERS)),
+        (dim_dates.TABLE, (GRAIN, FILLED, MEMBERS, NO_CPF)),
+        (dim_expense_categories.TABLE, (GRAIN, FILLED, MEMBERS, NO_CPF)),
         (fct_expenses.TABLE, (GRAIN, FILLED, REFERENCES, ADDS_UP, NO_CPF)),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
@@ -433,6 +433,14 @@ def test_what_the_redaction_leaves_passes(connection: duckdb.DuckDBPyConnection)
 @pytest.mark.parametrize("must", [must for must, (text, redacted) in REDACTED.items() if text != redacted])
 def test_what_the_redaction_hides_does_not_pass(must: str, connection: duckdb.DuckDBPyConnection) -> None:
     assert not shown(connection, ["17", REDACTED[must][0]]).passed
+
+
+def test_of_a_dimension_all_texts_are_looked_at_but_tax_ids(connection: duckdb.DuckDBPyConnection) -> None:
+    contract = dim_suppliers.TABLE
+    row = {column.name: None for column in contract.columns} | {"supplier_id": PERSON, "supplier_id_kind": PERSON}
+    schema = pa.schema([(column.name, pa.string()) for column in contract.columns])
+    connection.register("staged", pa.Table.from_pylist([row], schema=schema))
+    assert NO_CPF.run(Audit(contract=contract, connection=connection)).figures.keys() == {"supplier_id_kind"}
 
 
 def test_a_column_that_shows_a_cpf_is_named_and_the_cpf_is_not(connection: duckdb.DuckDBPyConnection) -> None:

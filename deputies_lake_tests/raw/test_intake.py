@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from deputies_lake.checks.audit import AuditFailedError, Finding
@@ -35,10 +36,11 @@ CSV, TABLE = chamber_expenses.CSV, chamber_expenses.TABLE
 FUEL, POST = "COMBUSTÍVEIS E LUBRIFICANTES.", "SERVIÇOS POSTAIS"
 
 
-def csv_of(year: int, fuel: int, post: int = 0, net: str = "10.25") -> bytes:
+def csv_of(year: int, fuel: int, post: int = 0, net: str = "10.25", payer: str = "4242") -> bytes:
     """A file of a year with so many rows of each category."""
     rows = [
-        {**dict.fromkeys(CSV.columns, ""), "numAno": str(year), "txtDescricao": label, "txtNumero": str(number)}
+        {**dict.fromkeys(CSV.columns, ""), "nuDeputadoId": payer, "numAno": str(year)}
+        | {"txtDescricao": label, "txtNumero": str(number)}
         | {"vlrDocumento": "12", "vlrGlosa": "1.75", "vlrLiquido": net, "vlrRestituicao": ""}
         for label, count in ((FUEL, fuel), (POST, post))
         for number in range(count)
@@ -465,7 +467,7 @@ def test_where_the_disk_is_full_readers_keep_what_they_had_and_the_next_run_goes
     house.land(2022, csv_of(2022, fuel=4))
     full = OSError(errno.ENOSPC, "No space left on device")
     with (
-        mock.patch.object(ingestion.pq.ParquetWriter, "write_table", side_effect=full),
+        mock.patch.object(pq.ParquetWriter, "write_table", side_effect=full),
         pytest.raises(OSError, match="No space left"),
     ):
         house.take_in(2022)
@@ -512,6 +514,15 @@ def test_a_file_of_a_year_that_is_over_must_have_rows(house: House) -> None:
     assert house.decisions(2013) == ["refused"]
 
 
+def test_a_file_whose_years_a_data_frame_made_fractions_is_refused_for_that(house: House) -> None:
+    house.land(2020, csv_of(2020, fuel=3).replace(b'"2020"', b'"2020.0"'))
+    with pytest.raises(
+        NoneTakenInError,
+        match=r"most values of numAno are written as fractions, such as 2020\.0 \(first on",
+    ):
+        house.take_in(2020)
+
+
 # Lines that can't be read
 
 
@@ -533,6 +544,19 @@ def test_a_file_with_many_lines_that_can_not_be_read_is_not_published(house: Hou
     house.accept(2022)
     assert house.take_in(2022).new == [2022]
     assert (house.rows(), house.decisions(2022)) == ({2022: 12}, ["blocked", "accepted"])
+
+
+def test_a_file_that_does_not_say_whose_many_of_its_receipts_are_is_not_published(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=14))
+    house.take_in(2022)
+    house.land(2022, csv_of(2022, fuel=14) + csv_of(2022, fuel=6, payer="0").partition(b"\n")[2])
+    with pytest.raises(NoneTakenInError, match=r"6 of 20 lines can't be read, with BRL 61\.50 of what can be read"):
+        house.take_in(2022)
+    assert (house.rows(), house.decisions(2022)) == ({2022: 14}, ["published", "blocked"])
+    house.accept(2022)
+    assert house.take_in(2022).new == [2022]
+    row = intake.decisions(house.lake, [2022])[2022][-1]
+    assert (row["decision"], row["rejected_rows"], row["rejected_amount"]) == ("accepted", 6, Decimal("61.50"))
 
 
 def test_a_line_that_can_not_be_read_is_told_by_each_run_and_kept_with_the_version(house: House) -> None:

@@ -150,6 +150,21 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         "the text is not UTF-8, first on line 2, but cp1252",
         "iconv -f cp1252 -t utf-8",
     ),
+    "Windows-1252 with a dash, quotation marks and a euro": (
+        HEADER + "2013,c,POSTO \u2013 \u201cMATRIZ\u201d \u20ac,5\n".encode("cp1252") * 3,
+        "the text is not UTF-8, first on line 2, but cp1252",
+        "iconv -f cp1252 -t utf-8",
+    ),
+    "a byte that two encodings have": (
+        HEADER + "2013,c,POSTO \u20ac,5\n".encode("cp1252") * 3,
+        "the text is not UTF-8, first on line 2",
+        SOURCE.obtain,
+    ),
+    "the code page of DOS, with letters that Windows-1252 has too": (
+        HEADER + "2013,c,ALIMENTAÇÃO,5\n".encode("cp850") * 3,
+        "the text is not UTF-8, first on line 2, but cp850",
+        "iconv -f cp850 -t utf-8",
+    ),
     "the code page of DOS": (
         HEADER + "2013,c,CAFÉ É AÇAÍ à água,5\n".encode("cp850") * 3,
         "the text is not UTF-8, first on line 2, but cp850",
@@ -405,6 +420,32 @@ def test_a_file_that_ends_in_the_middle_of_a_line_is_refused_until_it_is_accepte
 def test_an_accepted_file_that_ends_in_the_middle_of_a_line_has_that_line_unreadable(case: str) -> None:
     tail, reason = CUT_OFF[case]
     assert [row["unreadable_reason"] for row in rows_of(HEADER + ROW * 2 + tail, accepted=True)] == [None, None, reason]
+
+
+QUOTED = replace(SOURCE, quotes_every_field=True, columns=("receipt_date", "amount", "category", "supplier"))
+
+
+@pytest.mark.parametrize(
+    ("source", "tail", "last"),
+    [(SOURCE, b"2013-01-01,c,S,", "amount"), (QUOTED, b'"2013-01-01","70","c",', "supplier")],
+    ids=["an amount", "a quoted field"],
+)
+def test_a_file_that_ends_before_a_last_value_that_is_never_left_out_was_cut_off(
+    source: PublishedCsv, tail: bytes, last: str
+) -> None:
+    whole = ",".join(source.columns).encode() + b'\n"2013-01-01","70","7","70"\n' + tail
+    with pytest.raises(
+        RawFileError, match=rf"in the middle of line 3: it was cut off \({last} is missing\)"
+    ) as refusal:
+        rows_of(whole, source)
+    assert refusal.value.can_be_accepted
+    assert [row[last] for row in rows_of(whole, source, accepted=True)][1:] == [""]
+    assert [row[last] for row in rows_of(whole + b"\n", source)][1:] == [""]
+
+
+@pytest.mark.parametrize("tail", [b"2013-01-01,70,c,", b'"2013-01-01","70","c",""'])
+def test_a_last_value_that_may_be_empty_is_not_taken_for_cut_off(tail: bytes) -> None:
+    assert rows_of(",".join(QUOTED.columns).encode() + b"\n" + tail, QUOTED)[0]["supplier"] == ""
 
 
 @pytest.mark.parametrize("end", [b"", b"  ", b"damaged\n"], ids=["none", "blanks", "a damaged line with its end"])

@@ -11,12 +11,14 @@ from deputies_lake.raw.chamber_expenses import CSV
 from deputies_lake.raw.rejections import LargestAmount, Rejections, doubts, told
 
 AMOUNTS = (CSV.amount_column, *CSV.other_amount_columns)
+PAYER = ("nuDeputadoId", "ideCadastro", "txNomeParlamentar", "numSubCota", "txtDescricao")
 
 
 def block(*lines: Mapping[str, str | None], first_line: int = 2) -> pa.Table:
     """Sound lines but for what is said of each."""
     sound = {"vlrLiquido": "10.25", "vlrDocumento": "12", "vlrGlosa": "1.75", "vlrRestituicao": ""}
-    columns = {name: pa.array([{**sound, **line}[name] for line in lines], pa.string()) for name in AMOUNTS}
+    sound |= dict.fromkeys(PAYER, "1")
+    columns = {name: pa.chunked_array([[{**sound, **line}[name] for line in lines]], pa.string()) for name in sound}
     reasons = pa.array([line.get("unreadable_reason") for line in lines], pa.string())
     numbers = pa.array(range(first_line, first_line + len(lines)), pa.int64())
     return pa.table({**columns, "unreadable_reason": reasons, "source_line": numbers})
@@ -41,10 +43,13 @@ def test_sound_lines_are_not_counted() -> None:
         ({"vlrDocumento": "12,00"}, "10.25"),
         ({"vlrGlosa": ""}, "10.25"),
         ({"vlrRestituicao": "1,00"}, "10.25"),
+        (dict.fromkeys(PAYER, ""), "0"),
+        ({"nuDeputadoId": "0", "ideCadastro": "NA", "txNomeParlamentar": " "}, "10.25"),
+        ({"nuDeputadoId": "", "ideCadastro": "", "txNomeParlamentar": "Total geral"}, "0"),
         ({**dict.fromkeys(AMOUNTS, ""), "unreadable_reason": "3 fields instead of 32"}, "0"),
     ],
 )
-def test_a_line_without_amounts_that_can_be_read_counts_with_what_can_be(line: dict[str, str], amount: str) -> None:
+def test_a_line_that_is_no_receipt_counts_with_what_is_missing_of_its_money(line: dict[str, str], amount: str) -> None:
     assert counted(block({}, line)) == Rejections(rows=1, amount=Decimal(amount), first_lines=[3])
 
 

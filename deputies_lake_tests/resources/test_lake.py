@@ -3,17 +3,19 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from deputies_lake import contracts
 from deputies_lake.assets import metadata_of
-from deputies_lake.checks.audit import AuditFailedError, Finding
+from deputies_lake.checks.audit import AuditFailedError, Finding, Group, Sums
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Staged, Standing
+from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Published, Staged, Standing
 from deputies_lake_tests.resources.tables import EXPENSES, PARTIES, expenses, stage
 
 STATES = replace(PARTIES, name="dim_states")
@@ -160,6 +162,101 @@ def test_who_stages_a_table_may_add_what_was_found_on_the_way(lake: Lake) -> Non
     found = Finding(check="nothing_vanished", passed=False, blocking=False, summary="2019 lost 3 rows")
     staged = Staged(contract=PARTIES, table=lake.table(PARTIES), files=[], row_count=0, findings=[found])
     assert lake.publish([staged], "run")[0].findings[-1] == found
+
+
+# A year that fails its audit
+
+CHANGES = replace(EXPENSES, name="fct_expense_changes")
+SUMMED = replace(EXPENSES, totals=contracts.Totals(by=("year", "version"), amount="net_amount"))
+
+
+def staged_years(lake: Lake, contract: contracts.Table, **rows: list[dict[str, Any]]) -> Staged:
+    """Rows by year, `y2019` for one, each year with the version `new`."""
+    table = lake.table(contract)
+    parts = {int(year.removeprefix("y")): of_year for year, of_year in rows.items()}
+    return Staged(
+        contract=contract,
+        table=table,
+        files=stage(table, *parts.values()),
+        row_count=sum(map(len, parts.values())),
+        years=[*parts],
+        versions=dict.fromkeys(parts, "new"),
+    )
+
+
+def broken(year: int) -> list[dict[str, Any]]:
+    """Two rows with one key."""
+    return [*expenses(year, 1), *expenses(year, 1)]
+
+
+def found_in(published: Published, check: str) -> Finding:
+    return next(found for found in published.findings if found.check == check)
+
+
+def test_a_year_that_fails_its_audit_is_left_out_and_says_so(lake: Lake) -> None:
+    publish_years(lake, {2019: "a", 2020: "b"}, 2019, 2020)
+    (done,) = lake.publish([staged_years(lake, EXPENSES, y2019=broken(2019), y2020=expenses(2020, 3))], "run")
+    assert (done.rows_by_year, done.row_count) == ({2020: 3}, 5)
+    assert lake.versions(EXPENSES) == {2019: "a", 2020: "new"}
+    found = found_in(done, "grain_is_unique")
+    assert (found.passed, found.blocking) == (False, True)
+    assert found.summary.startswith(
+        "2019 not published, readers keep what they had: 2019: 1 values of expense_key occur more than once in 2019"
+    )
+    assert [*found.figures] == ["2019"]
+    assert found_in(done, "required_columns_are_filled").passed
+    assert [*done.left_out] == [2019]
+    assert done.left_out[2019].startswith("fct_expenses.grain_is_unique: 1 values")
+
+
+def test_a_year_that_fails_in_one_table_is_published_in_none(lake: Lake) -> None:
+    both = [
+        staged_years(lake, EXPENSES, y2019=expenses(2019), y2020=expenses(2020)),
+        staged_years(lake, CHANGES, y2019=broken(2019)),
+    ]
+    sound, failed = lake.publish(both, "run")
+    assert (lake.years(EXPENSES), lake.years(CHANGES)) == ([2020], [])
+    assert all(found.passed for found in sound.findings)
+    assert sound.left_out == failed.left_out != {}
+    assert not found_in(failed, "grain_is_unique").passed
+
+
+def test_a_table_without_years_is_published_beside_what_is_left(lake: Lake) -> None:
+    parties = lake.stage_rows(PARTIES, lambda: [{"party_key": 1, "name": "PT"}], "run")
+    years = staged_years(lake, EXPENSES, y2019=broken(2019), y2020=expenses(2020))
+    assert [[*one.left_out] for one in lake.publish([parties, years], "run")] == [[], [2019]]
+    assert [row["name"] for row in lake.rows(PARTIES)] == ["PT"]
+
+
+def test_where_every_year_fails_nothing_is_published(lake: Lake) -> None:
+    parties = lake.stage_rows(PARTIES, lambda: [{"party_key": 1, "name": "PT"}], "run")
+    years = staged_years(lake, EXPENSES, y2019=broken(2019), y2020=broken(2020))
+    with pytest.raises(AuditFailedError, match=r"nothing was published.* 2 values of expense_key .* in 2019, 2020"):
+        lake.publish([parties, years], "run")
+    assert not lake.exists(PARTIES)
+
+
+def test_what_fails_in_no_single_year_publishes_nothing(lake: Lake) -> None:
+    same_key = [{**row, "year": 2020} for row in expenses(2019)]
+    with pytest.raises(AuditFailedError, match=r"expense_key occur more than once in 2019, 2020"):
+        lake.publish([staged_years(lake, EXPENSES, y2019=expenses(2019), y2020=same_key)], "run")
+    assert not lake.exists(EXPENSES)
+
+
+def test_a_table_that_is_replaced_as_a_whole_leaves_no_year_out(lake: Lake) -> None:
+    whole = replace(staged_years(lake, EXPENSES, y2019=broken(2019), y2020=expenses(2020)), years=None)
+    with pytest.raises(AuditFailedError):
+        lake.publish([whole], "run")
+
+
+def test_each_year_must_add_up_to_its_own_sums(lake: Lake) -> None:
+    given = staged_years(lake, SUMMED, y2019=expenses(2019), y2020=expenses(2020), y2021=expenses(2021))
+    groups: list[Group] = [(2019, 1), (2020, 1), (2021, 1)]
+    amounts = dict.fromkeys(groups, Decimal("21.50"))
+    expected = Sums(dict.fromkeys(groups, 2), {**amounts, (2020, 1): Decimal("21.51")})
+    (done,) = lake.publish([replace(given, expected=lambda: expected)], "run")
+    assert (lake.years(SUMMED), [*done.left_out]) == ([2019, 2021], [2020])
+    assert "expected 2 rows, BRL 21.51; found 2 rows, BRL 21.50" in found_in(done, "adds_up").summary
 
 
 # Rows that need no Spark

@@ -1,6 +1,7 @@
 """When each day's figures were ready: on a lake of raw files and one mart, by the files' own dates."""
 
 import os
+import zipfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_readers_have_it_when_the_mart_was_made_after_the_file_was_taken_in(hous
     assert row["made_at"].replace(tzinfo=UTC) == NOW - timedelta(hours=2)
     assert row["made_at"] < row["taken_in_at"] < row["ready_at"]
     assert row["ready_at"].replace(tzinfo=UTC) == house.lake.published_at(MART)[YEAR]
+
+
+def test_a_file_put_there_by_hand_is_of_the_day_that_its_archive_says(house: House) -> None:
+    land(house)
+    with zipfile.ZipFile(house.landing / f"Ano-{YEAR}.csv.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(f"Ano-{YEAR}.csv", (YEAR, 1, 2, 3, 27, 0)), csv_of(YEAR, fuel=200))
+    house.take_in(YEAR)
+    make_mart(house)
+    row = ready(house)
+    assert row is not None
+    assert (row["day"], row["is_in_time"]) == (date(YEAR, 1, 2), False)
 
 
 def test_without_a_file_of_the_house_nothing_is_measured(house: House) -> None:

@@ -22,8 +22,10 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.raw.amounts import readable_amounts
 from deputies_lake.raw.equal_lines import OCCURRENCE, EqualLines
 from deputies_lake.raw.published_csv import PublishedCsv, read_blocks
+from deputies_lake.raw.rejections import Rejections
 from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 
 CPF_KEY: Final = "a key for tests, of more than thirty-two characters"
@@ -158,6 +160,17 @@ def stage_chamber_expenses(raw: DataFrame, cpf_key: str = CPF_KEY) -> DataFrame:
     """What staging makes of the readable rows."""
     readable = _readable(stg_chamber_expenses.judge(raw), "Ano-2022.csv.zip")
     return stg_chamber_expenses.transform(readable, cpf_key=cpf_key)
+
+
+def is_counted(raw: ModuleType, row: RawRow) -> bool:
+    """Whether raw counts the row among those that staging rejects, when it judges a file by their number."""
+    types = {name: pa.int32() for name in (YEAR, "source_line")}
+    whole = {"source_line": _FIRST_LINE, "unreadable_reason": None, **row}
+    block = pa.table({name: pa.chunked_array([[value]], types.get(name, pa.string())) for name, value in whole.items()})
+    amounts = [readable_amounts(block[name]) for name in (raw.CSV.amount_column, *raw.CSV.other_amount_columns)]
+    rejections = Rejections()
+    rejections.add(block, raw.CSV, amounts)
+    return rejections.rows == 1
 
 
 def by_line(rows: DataFrame) -> dict[int, Row]:

@@ -21,7 +21,7 @@ from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_reimbursements
 from deputies_lake.staging.assets import stage_expenses, stage_refunds
-from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, under_points
+from deputies_lake_tests.redacted_texts import OTHER_PERSON, PERSON, STARS, under_points
 from deputies_lake_tests.staging.raw_rows import RawRow, chamber_expense, file_of, refund, reimbursement
 
 pytestmark = pytest.mark.engine(Engine.SPARK)
@@ -147,6 +147,11 @@ def test_no_event_shows_personal_data(platform: Platform) -> None:
         "txtFornecedor": f"FULANO {PERSON}",
         "txtNumero": f"2013{PERSON}",
         "txtTrecho": under_points(PERSON),
+        "txNomeParlamentar": f"FULANO {PERSON}",
+        "txtDescricao": f"DRONES {PERSON}",
+        "numSubCota": PERSON,
+        "sgPartido": f"P {PERSON}",
+        "nuDeputadoId": PERSON,
     }
     platform.house(2013, chamber_expense(**person), chamber_expense(**person, vlrDocumento=f"x {PERSON}"))
     platform.kaggle(reimbursement(deputy_id=f"x {under_points(PERSON)}", establishment_name=f"FULANO {PERSON}"))
@@ -155,6 +160,17 @@ def test_no_event_shows_personal_data(platform: Platform) -> None:
     assert "vlrDocumento is not an amount" in shown
     secrets = (PERSON, OTHER_PERSON, under_points(PERSON), person["txtPassageiro"], person["nuCarteiraParlamentar"])
     assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_labels_that_hide_the_same_are_one_group_and_add_up(platform: Platform) -> None:
+    labels = (f"DRONES {PERSON}", f"DRONES {OTHER_PERSON}")
+    sound = [chamber_expense(txtDescricao=label, numSubCota="", vlrLiquido="12.34") for label in labels]
+    platform.house(2013, *sound, chamber_expense(txtDescricao=labels[0], vlrDocumento="1,5"))
+    run = platform.stage(2013)
+    assert run.success
+    assert ("adds_up", False) not in checks_of(run)
+    shown = {row["expense_category_label"] for table in (HOUSE, REJECTED) for row in platform.lake.rows(table)}
+    assert shown == {f"DRONES {STARS}"}
 
 
 def test_rows_of_raw_from_before_a_column_was_added_are_not_staged_and_the_remedy_is_told(platform: Platform) -> None:

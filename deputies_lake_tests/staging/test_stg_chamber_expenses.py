@@ -11,6 +11,7 @@ from pyspark.sql import Row, SparkSession
 from deputies_lake.contracts import YEAR
 from deputies_lake.raw import chamber_expenses
 from deputies_lake.staging import stg_chamber_expenses, stg_kaggle_reimbursements
+from deputies_lake_tests.redacted_texts import STARS
 from deputies_lake_tests.staging import check_digits
 from deputies_lake_tests.staging.raw_rows import (
     Case,
@@ -18,6 +19,7 @@ from deputies_lake_tests.staging.raw_rows import (
     by_case,
     by_line,
     chamber_expense,
+    is_counted,
     outcome,
     raw_chamber_expenses,
     stage_chamber_expenses,
@@ -88,6 +90,21 @@ CASES: Final = (
         "a deputy's id of 0 is none",
         {"nuDeputadoId": "0", "ideCadastro": "0"},
         {"deputy_id": "office:FULANA DE TAL", "deputy_register_id": None},
+    ),
+    Case(
+        "what is as long as a CPF is no number of a deputy",
+        {"nuDeputadoId": PERSON, "ideCadastro": PERSON, "txNomeParlamentar": f"Gabinete {PERSON}"},
+        {"deputy_id": f"office:GABINETE {STARS}", "deputy_register_id": None},
+    ),
+    Case(
+        "nor a code of anything else",
+        {"numSubCota": PERSON, "indTipoDocumento": PERSON, "ideDocumento": PERSON},
+        {"expense_category_id": "3", "document_type_id": None, "document_id": None},
+    ),
+    Case(
+        "a CPF in a label is hidden",
+        {"numSubCota": "", "txtDescricao": f"DRONES {PERSON}", "sgPartido": f"PX {PERSON}"},
+        {"expense_category_label": f"DRONES {STARS}", "party_label": f"PX {STARS}"},
     ),
     Case(
         "an office without ids is known by its name",
@@ -395,6 +412,11 @@ JUDGED: Final = (
         {"nuDeputadoId": "", "ideCadastro": "", "txNomeParlamentar": " "},
         "nuDeputadoId, ideCadastro and txNomeParlamentar are empty",
     ),
+    rejected(
+        "a row whose ids are as long as a CPF, without a name",
+        {"nuDeputadoId": PERSON, "ideCadastro": PERSON, "txNomeParlamentar": ""},
+        "nuDeputadoId, ideCadastro and txNomeParlamentar are empty",
+    ),
     *(
         rejected(f"an empty {column}", {column: ""}, None)
         for column in chamber_expenses.CSV.columns
@@ -412,3 +434,10 @@ def judged(spark: SparkSession) -> dict[str, Row]:
 @pytest.mark.parametrize("case", JUDGED, ids=str)
 def test_a_row_that_can_not_be_read_says_why(case: Case, judged: Mapping[str, Row]) -> None:
     assert outcome(case, judged[case.must]) == case.expected
+
+
+@pytest.mark.parametrize("case", JUDGED, ids=str)
+def test_a_row_that_can_not_be_read_counts_when_its_file_is_judged(case: Case) -> None:
+    assert is_counted(chamber_expenses, chamber_expense(**case.given)) is (
+        case.expected["rejection_reason"] is not None
+    )

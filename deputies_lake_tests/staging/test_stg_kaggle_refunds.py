@@ -16,6 +16,7 @@ from deputies_lake_tests.staging.raw_rows import (
     RawRow,
     by_case,
     by_line,
+    is_counted,
     outcome,
     raw_refunds,
     refund,
@@ -227,3 +228,9 @@ def judged(spark: SparkSession) -> dict[str, Row]:
 @pytest.mark.parametrize("case", JUDGED, ids=str)
 def test_a_row_that_can_not_be_read_says_why(case: Case, judged: Mapping[str, Row]) -> None:
     assert outcome(case, judged[case.must]) == case.expected
+
+
+@pytest.mark.parametrize("case", JUDGED, ids=str)
+def test_a_row_that_can_not_be_read_counts_when_its_file_is_judged(case: Case) -> None:
+    is_rejected = case.expected["rejection_reason"] is not None
+    assert is_counted(kaggle_refunds, refund(**case.given)) is is_rejected

@@ -18,6 +18,7 @@ from deputies_lake_tests.staging.raw_rows import (
     RawRow,
     by_case,
     by_line,
+    is_counted,
     outcome,
     published,
     raw_reimbursements,
@@ -301,6 +302,12 @@ JUDGED: Final = (
         rejected(f"deputy_id {text!r}", {"deputy_id": text}, f"deputy_id is not a number{shown}")
         for text, shown in {"": "", "12a": "", "-1": ": -1", "1772.0": ": 1772.0", " 17": ":  17", "nan": ""}.items()
     ),
+    rejected("a deputy_id of ten digits", {"deputy_id": "1234567890"}, None),
+    rejected(
+        "a deputy_id of eleven digits",
+        {"deputy_id": "12345678900"},
+        "deputy_id is too long for a deputy's number: 12345678900",
+    ),
     *(
         rejected(f"receipt_value {text!r}", {"receipt_value": text}, f"receipt_value {fault}")
         for text, fault in {
@@ -336,3 +343,10 @@ def judged(spark: SparkSession) -> dict[str, Row]:
 @pytest.mark.parametrize("case", JUDGED, ids=str)
 def test_a_row_that_can_not_be_read_says_why(case: Case, judged: Mapping[str, Row]) -> None:
     assert outcome(case, judged[case.must]) == case.expected
+
+
+@pytest.mark.parametrize("case", JUDGED, ids=str)
+def test_a_row_that_can_not_be_read_counts_when_its_file_is_judged(case: Case) -> None:
+    assert is_counted(kaggle_reimbursements, reimbursement(**case.given)) is (
+        case.expected["rejection_reason"] is not None
+    )

@@ -7,10 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import dagster as dg
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from deputies_lake.assets import key_of
 from deputies_lake.checks.audit import AuditFailedError, Sums
@@ -169,6 +171,28 @@ def test_the_materialization_says_which_source_each_year_has(both: Built) -> Non
     (said,) = {str(e.metadata["source of each year"].value) for e in events if e.asset_key == key_of(FACT)}
     lines = {"| 2015 | kaggle_reimbursements |", "| 2016 | chamber_expenses |", "| 2018 | none |"}
     assert lines <= set(said.splitlines())
+
+
+# A year that fails its audit
+
+
+def test_a_year_that_fails_its_audit_holds_up_no_other(star: Star) -> None:
+    star.stage(HOUSE, *HOUSE_ROWS)
+    transform = fct_expenses.transform
+
+    def without_amounts_of_2022(expenses: DataFrame) -> DataFrame:
+        is_sound = F.col("year") != 2022
+        return transform(expenses).withColumn("document_amount", F.when(is_sound, F.col("document_amount")))
+
+    with mock.patch.object(fct_expenses, "transform", without_amounts_of_2022):
+        run = star.build(2016, 2022)
+    assert (run.success, star.facts()) == (True, {(2016, "chamber_expenses"): 3})
+    failed = [check for check in run.get_asset_check_evaluations() if not check.passed]
+    assert {(check.asset_key, check.severity) for check in failed} == {(key_of(FACT), dg.AssetCheckSeverity.ERROR)}
+    assert {check.check_name for check in failed} == {"required_columns_are_filled", "adds_up"}
+    assert all(str(check.description).startswith("2022 not published, readers keep what they had") for check in failed)
+    assert star.build(2016, 2022).success
+    assert star.facts() == {(2016, "chamber_expenses"): 3, (2022, "chamber_expenses"): 1}
 
 
 # lakes that grow

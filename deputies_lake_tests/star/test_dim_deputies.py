@@ -7,6 +7,8 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from deputies_lake.star import dim_deputies
+from deputies_lake.star.mentions import payers
+from deputies_lake_tests.redacted_texts import PERSON, STARS
 from deputies_lake_tests.star.staged_rows import (
     FORMER_DEPUTY,
     HOUSE_LEADERSHIP,
@@ -52,6 +54,12 @@ def members(spark: SparkSession) -> dict[str, Row]:
 
 def test_the_columns_are_those_of_the_contract(spark: SparkSession) -> None:
     assert dim_deputies.transform(expenses(spark)).dtypes == contract_of(TABLE)
+
+
+def test_a_cpf_in_a_name_is_hidden(spark: SparkSession) -> None:
+    row = {"deputy_id": "1", "deputy_name": f"Fulana {PERSON}"}
+    rows = dim_deputies.transform(payers(expenses(spark, row))).collect()
+    assert {row["deputy_name"] for row in rows if row["deputy_id"] == "1"} == {f"Fulana {STARS}"}
 
 
 def test_required_columns_are_never_null(members: Mapping[str, Row]) -> None:
