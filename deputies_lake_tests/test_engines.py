@@ -61,8 +61,8 @@ HOUSE: Final[Sequence[RawRow]] = (
 )
 
 
-ODD_MACHINE: Final = ("ulimit -n 256; ", {"LC_ALL": "pt_BR.UTF-8"})
-"""As few open files as macOS allows, and a locale that is not installed."""
+ODD_MACHINE: Final = ("Área de Trabalho, 50%25", "ulimit -n 256; ", {"LC_ALL": "pt_BR.UTF-8"})
+"""A home with an odd name, as few open files as macOS allows, and a locale that is not installed."""
 
 
 def _trap(landing: Path, source: PublishedCsv, name: str, rows: Sequence[RawRow]) -> None:
@@ -79,8 +79,8 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Engine, Lake]:
     landing = tmp_path_factory.mktemp("landing")
     built = {}
     for engine in Engine:
-        before, variables = ODD_MACHINE if engine == Engine.SAIL else ("", {})
-        shell = Shell(tmp_path_factory.mktemp(engine) / "Área de Trabalho, 50%25")
+        folder, before, variables = ODD_MACHINE if engine == Engine.SAIL else ("lake", "", {})
+        shell = Shell(tmp_path_factory.mktemp(engine) / folder)
         shell.home.mkdir()
         shell.prepare()
         if not any(landing.iterdir()):
