@@ -280,10 +280,14 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept))])
     number = _text("txtNumero")
     has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
-    shown = readable.withColumns(
+    # In columns, for each is read several times below, and would be computed each time.
+    prepared = readable.withColumns(
+        {"_short_number": tax_ids.short_number(number), "_issued": date_of(F.trim("datEmissao"))}
+    )
+    shown = prepared.withColumns(
         {
             "supplier_name": tax_ids.redacted(F.col("txtFornecedor")),
-            "document_number": tax_ids.redacted(number),
+            "document_number": tax_ids.redacted(number, F.col("_short_number")),
             "trip": tax_ids.redacted(_text("txtTrecho")),
             "party_label": tax_ids.redacted_short_text(_text("sgPartido")),
             "expense_category_label": tax_ids.redacted_label(F.col("txtDescricao"), category_ids(CSV.source_code)),
@@ -294,7 +298,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     name, register_id = F.trim("txNomeParlamentar"), _id("ideCadastro")
     state = F.when(F.trim("sgUF").rlike("^[A-Z]{2}$") & (F.trim("sgUF") != "NA"), F.trim("sgUF"))
     is_office = is_leadership(name, state.isNotNull()) | (state.isNull() & register_id.isNull())
-    issued = date_of(F.trim("datEmissao"))
+    issued = F.col("_issued")
     # The calendar of the star, dim_dates, ends there.
     is_possible = F.year(issued).between(FIRST_YEAR - 1, current_year() + 1)
     document, deduction, net = (readable_amount(F.col(c)) for c in ("vlrDocumento", "vlrGlosa", "vlrLiquido"))

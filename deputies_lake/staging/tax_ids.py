@@ -11,7 +11,7 @@ Which column holds an id, and in what form, is said in the staging table's own f
 import hashlib
 from collections.abc import Collection, Sequence
 from functools import reduce
-from operator import add
+from operator import add, or_
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
@@ -43,6 +43,9 @@ _CNPJ_WITH_LETTERS: Final = "^[0-9A-Z]{12}[0-9]{2}$"
 
 # A row's key must stay what it was, so its name is hashed, too, where it has what was hidden once.
 _ONCE_HIDDEN: Final = "[0-9]{11}|(^|[^0-9])[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/ ]?[0-9]{2}([^0-9]|$)"
+
+# Longer ones are one in twenty of the House's long document numbers.
+_SHORT_NUMBER: Final = 15
 
 _HMAC_BLOCK: Final = 64
 
@@ -171,18 +174,33 @@ def code(text: Column) -> Column:
     return F.when(F.length(text) < redaction.CPF_LENGTH, text)
 
 
-def redacted(text: Column) -> Column:
+def short_number(text: Column) -> Column:
+    """A text of eleven to fifteen digits, punctuation aside, as a bigint behind a 1, which keeps leading zeros.
+
+    Null for any other text.
+    """
+    bare = F.translate(text, redaction.PUNCTUATION, "")
+    return F.when(
+        bare.rlike(rf"^[0-9]{{{redaction.CPF_LENGTH},{_SHORT_NUMBER}}}\z"), F.concat(F.lit("1"), bare).cast("bigint")
+    )
+
+
+def redacted(text: Column, short: Column | None = None) -> Column:
     """A text without what is or may be a CPF, such as the one that a sole trader's registered name ends with.
 
     The rule is `redaction`'s, whose `redacted_text` does the same to a Python text. Redact all of a table's texts in
     one projection, before the rest: Spark interprets a part of this, and does not compile such a projection into one
-    with its neighbours.
+    with its neighbours. Where many texts are numbers, `short` is a column that holds their `short_number`: of these
+    nothing is interpreted.
     """
     lone = text
     # Twice: of two that share what stands between them, the first takes it.
     for _ in range(2):
         lone = F.regexp_replace(lone, redaction.LONE, f"$1{redaction.HIDDEN}$2")
-    hidden = F.when(_holds_cpf(text), F.regexp_replace(text, redaction.LONG_NUMBER, redaction.HIDDEN)).otherwise(lone)
+    holds = _holds_cpf(text)
+    if short is not None:
+        holds = F.when(short.isNotNull(), _short_number_holds_cpf(short)).otherwise(holds)
+    hidden = F.when(holds, F.regexp_replace(text, redaction.LONG_NUMBER, redaction.HIDDEN)).otherwise(lone)
     return F.when(text.rlike(redaction.LONG_NUMBER), hidden).otherwise(text)
 
 
@@ -194,13 +212,26 @@ def _holds_cpf(text: Column) -> Column:
         starts = F.sequence(F.lit(1), F.length(run) - (redaction.CPF_LENGTH - 1))
         return F.transform(starts, lambda start: run.substr(start, F.lit(redaction.CPF_LENGTH)).cast("bigint"))
 
-    def is_somebodys(number: Column) -> Column:
-        # Digit by digit: nine in ten numbers fail the first one.
-        first = _check_digit(number, 2, redaction.CPF_WEIGHTS[:-1]) == _digit(number, 1)
-        second = _check_digit(number, 1, redaction.CPF_WEIGHTS) == _digit(number, 0)
-        return first & second & (number % redaction.ONE_DIGIT_REPEATED != 0)
+    return F.exists(runs, lambda run: F.exists(windows(run), lambda number: _ends_in_cpf(number, 0)))
 
-    return F.exists(runs, lambda run: F.exists(windows(run), is_somebodys))
+
+def _short_number_holds_cpf(short: Column) -> Column:
+    last = _SHORT_NUMBER - redaction.CPF_LENGTH
+    # Only the 1 in front of the digits tells how many there are.
+    windows = (
+        (short >= 10 ** (redaction.CPF_LENGTH + place)) & _ends_in_cpf(short, place) for place in range(last + 1)
+    )
+    found: Column = reduce(or_, windows)
+    return found
+
+
+def _ends_in_cpf(number: Column, place: int) -> Column:
+    """Whether the eleven digits of a number that end at this place from its end are a CPF by their check digits."""
+    # Digit by digit: nine in ten numbers fail the first one.
+    first = _check_digit(number, place + 2, redaction.CPF_WEIGHTS[:-1]) == _digit(number, place + 1)
+    second = _check_digit(number, place + 1, redaction.CPF_WEIGHTS) == _digit(number, place)
+    digits = _div(number, 10**place) % 10**redaction.CPF_LENGTH
+    return first & second & (digits % redaction.ONE_DIGIT_REPEATED != 0)
 
 
 def told_apart(redacted_text: Column, text: Column) -> Column:

@@ -34,7 +34,8 @@ def date_of(text: Column) -> Column:
 def is_amount(text: Column) -> Column:
     """Whether the text is an amount in BRL."""
     is_short = _is_plain_number(text) & (F.length(text) <= WHOLE_DIGITS)
-    return text.isNotNull() & (is_short | F.trim(text).rlike(AMOUNT_PATTERN))
+    # Of most receipts nothing was paid back: what is empty is spared the pattern.
+    return text.isNotNull() & (is_short | ((text != "") & F.trim(text).rlike(AMOUNT_PATTERN)))
 
 
 def readable_amount(text: Column) -> Column:
