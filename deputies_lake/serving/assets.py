@@ -267,8 +267,6 @@ def _expected(lake: Lake, mart: Table, years: Sequence[int]) -> Sums:
     return Sums.of(rows, others=len(mart.totals.also))
 
 
-# These take seconds and no Spark: they run where Dagster does, not on a cluster.
-_WITHOUT_CLUSTER: Final[Mapping[str, Any]] = {name: value for name, value in STEP.items() if name != "pool"}
 _DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Row]]]] = {
     publications.TABLE: publications.rows,
     rejected_lines.TABLE: rejected_lines.rows,
@@ -293,9 +291,15 @@ _DESCRIPTIONS: Final[Mapping[Table, Callable[[Lake], Sequence[Row]]]] = {
     ],
     check_specs=[check for table in _DESCRIPTIONS for check in check_specs_of(table)],
     can_subset=True,
-    **_WITHOUT_CLUSTER,
+    # Seconds, and no Spark. Yet it reads what may hold personal ids, which Dagster's host may not.
+    **STEP,
 )
-def describe_tables(context: dg.AssetExecutionContext, lake: LakeResource, files: FilesResource) -> Results:
+def describe_tables(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    files: FilesResource,
+    pyspark_step_launcher: dg.ResourceParam[Any],
+) -> Results:
     """Publish what readers cite and look up: each year's file and its rejected lines; the dictionary, also as files."""
     opened = lake.open()
     locations: list[str] = []
@@ -325,6 +329,10 @@ def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], r
     staged = replace(lake.stage_rows(table, rows, run_id, version_of=version_of), invented=is_invented(lake))
     [published] = lake.publish([staged], run_id)
     return published
+
+
+# These take seconds and no Spark: they run where Dagster does, not on a cluster.
+_WITHOUT_CLUSTER: Final[Mapping[str, Any]] = {name: value for name, value in STEP.items() if name != "pool"}
 
 
 @dg.multi_asset(

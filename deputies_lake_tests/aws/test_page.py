@@ -134,8 +134,8 @@ def test_each_step_ran_on_the_one_cluster_and_succeeded(first_run: Story) -> Non
 
 
 def test_tables_that_read_the_same_are_one_step(first_run: Story) -> None:
-    # Two of Kaggle's files and one of the House taken in, two stagings, star, marts, readiness.
-    assert len(first_run.aws.steps()) == 8
+    # Two of Kaggle's files and one of the House taken in, two stagings, star, marts, descriptions, readiness.
+    assert len(first_run.aws.steps()) == 9
 
 
 def test_all_tables_are_in_the_catalog(first_run: Story) -> None:

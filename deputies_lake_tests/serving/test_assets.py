@@ -18,7 +18,11 @@ from deputies_lake_tests.serving import small_lake
 
 def materialized(home: Path, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
     files = FilesResource(landing=str(home / "landing"), archive=str(home), published=str(home / "published"))
-    resources = {"lake": LakeResource(warehouse=str(home / "warehouse")), "files": files}
+    resources = {
+        "lake": LakeResource(warehouse=str(home / "warehouse")),
+        "files": files,
+        "pyspark_step_launcher": dg.ResourceDefinition.none_resource(),
+    }
     return dg.materialize([describe_tables, build_duckdb_file], resources=resources, raise_on_error=raise_on_error)
 
 
