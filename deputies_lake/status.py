@@ -16,7 +16,7 @@ from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, k
 from deputies_lake.raw.archive import Archive
 from deputies_lake.raw.rejections import Rejections, told
 from deputies_lake.raw.unused_files import UnusedFile, unused_files
-from deputies_lake.resources.damage import DamagedTableError
+from deputies_lake.resources.damage import REPAIR, DamagedTableError
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import readiness
@@ -147,7 +147,8 @@ class Status:
 
 def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | None", now: datetime) -> Status:
     """Read it all. `instance` is None where there is none; `now` has a zone."""
-    damaged = lake.damaged()
+    # A table that is to be made again reads others: first all must be such that can be read.
+    damaged = sorted(lake.damaged(), key=lambda error: not error.remedy.startswith(REPAIR))
     is_lost = {error.table for error in damaged}
     tables = _tables(lake, is_lost)
     files = FilesResource.of(settings)

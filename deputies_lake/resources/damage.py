@@ -5,6 +5,10 @@ How a table goes back to a version that is whole is in `local_home.py`; which fi
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+REPAIR: Final = "deputies-lake repair"
+"""The verb that lets a table go back to its newest version that is whole."""
 
 
 class DamagedTableError(RuntimeError):
@@ -31,6 +35,4 @@ def reading_metadata(table: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, EOFError, ValueError) as error:
         told = str(error).splitlines()[0].rstrip(".")
-        raise DamagedTableError(
-            table, f"its metadata can't be read ({told})", f"deputies-lake repair {table}"
-        ) from error
+        raise DamagedTableError(table, f"its metadata can't be read ({told})", f"{REPAIR} {table}") from error

@@ -575,7 +575,9 @@ class Lake:
                 table = iceberg.load_table(self._catalog, "star", name)
             except NoSuchTableError:
                 continue
-            years = {*iceberg.years(table)}.difference(replaced.get(name, ()) or ())
+            # A year that lost a file is built again after this, and audited then.
+            lost = {int(file.partition[0]) for file in iceberg.lost_files(table)}
+            years = {*iceberg.years(table)}.difference(replaced.get(name, ()) or (), lost)
             views[f"star.{name}"] = f"referring_{name}"
             _view(connection, f"referring_{name}", table, iceberg.data_files(table, years))
         return views
