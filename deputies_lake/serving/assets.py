@@ -169,7 +169,10 @@ def _versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
 
 
 def _changed(lake: Lake, marts: Sequence[Table], years: Sequence[int]) -> list[int]:
-    """The years to build: of `years` those of which a mart is not made from what there is now, and regrouped ones."""
+    """The years to build: of `years` those of which a mart is not made from what there is now.
+
+    And others: those with rows that are grouped otherwise now, or that lack a column, as earlier code wrote them.
+    """
     versions = _versions(lake, years)
     standing = [lake.intact_versions(mart) for mart in marts]
     changed = {year for year in years for of_mart in standing if of_mart.get(year) != versions[year]}
@@ -178,6 +181,8 @@ def _changed(lake: Lake, marts: Sequence[Table], years: Sequence[int]) -> list[i
             with auditor() as connection:
                 _view_names(lake, connection)
                 changed.update(names.regrouped(connection, mart, lake.view(connection, mart, others)))
+            if lake.lacks_columns(mart, others):
+                changed.update(year for year in others if lake.lacks_columns(mart, [year]))
     return sorted(changed)
 
 
@@ -188,7 +193,10 @@ def _renamed(lake: Lake, mart: Table, built: Sequence[int], run_id: str) -> Stag
         _view_names(lake, connection)
         return names.outdated(connection, mart, view), names.renamed(mart, view)
 
-    staged = lake.rewrite(mart, [year for year in lake.years(mart) if year not in built], query, run_id)
+    others = [year for year in lake.years(mart) if year not in built]
+    if not others:
+        return replace(lake.nothing(mart), years=[])
+    staged = lake.rewrite(mart, others, query, run_id)
     return replace(staged, expected=partial(lake.sums, mart, staged.years))
 
 
