@@ -90,7 +90,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Engine, Lake]:
             _trap(landing, kaggle_refunds.CSV, "dirty_deputies_v2.csv", REFUNDS)
             _trap(landing, chamber_expenses.CSV, "Ano-2022.csv", HOUSE)
         demo = f"{before}deputies-lake demo --input '{landing}'"
-        done = shell.run(demo, **variables, **{ENGINE: engine})
+        done = shell.run(demo, timeout=900, **variables, **{ENGINE: engine})
         assert done.returncode == 0, done.stdout
         built[engine] = Lake(iceberg.local_catalog(shell.home / "lake" / "warehouse"))
     return built
