@@ -104,7 +104,8 @@ def transform(payers: DataFrame, refunds: DataFrame) -> DataFrame:
     told = without_cpfs(mentions(refunds, "party_label", *names), "party_label", *texts)
     attributes = told.groupBy(upper.alias("_upper")).agg(*(F.max(name).alias(name) for name in names))
     return (
-        mentioned.where(F.col("_upper") != UNKNOWN)
+        # Not by `_upper`: Sail can't move a filter below an aggregation by what `redacted` made.
+        mentioned.where(upper != UNKNOWN)
         .unionByName(unknown)
         .join(events, on="_upper", how="left")
         .join(attributes, on="_upper", how="left")

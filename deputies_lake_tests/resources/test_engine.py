@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import Table as IcebergTable
@@ -23,6 +24,7 @@ from deputies_lake.contracts import MONEY, Column, Table
 from deputies_lake.environments import Engine, SettingsError
 from deputies_lake.resources import engine, iceberg
 from deputies_lake.resources.lake import Draft, Lake, Published
+from deputies_lake.staging.tax_ids import redacted
 
 RECEIPTS: Final = Table(
     layer="star",
@@ -224,6 +226,16 @@ def test_sail_still_reads_by_no_schema_that_has_metadata(spark: SparkSession, tm
     with_id = StructType([StructField("id", LongType(), metadata={"parquet.field.id": 1})])
     with pytest.raises(PySparkException, match="error in SQL parser"):
         spark.read.schema(with_id).parquet(str(tmp_path)).collect()
+
+
+@pytest.mark.engine(Engine.SAIL)
+def test_sail_still_moves_no_filter_below_functions_of_functions(spark: SparkSession, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"label": ["PT", "PSB"]}), tmp_path / "rows.parquet")
+    hidden = spark.read.parquet(str(tmp_path)).select(redacted(F.col("label")).alias("label"))
+    by_label = hidden.groupBy("label").agg(F.max(F.upper("label")).alias("upper"))
+    with pytest.raises(PySparkException, match="No field named"):
+        by_label.where(F.col("label") != "PT").collect()
+    assert by_label.where(F.col("upper") != "PT").count() == 1
 
 
 @pytest.mark.engine(Engine.SAIL)
