@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROWS ?= 100000
 # spark or sail: see deputies_lake/docs/engines.md.
-ENGINE ?= spark
+ENGINE ?= $(DEPUTIES_LAKE_ENGINE)
 
 # What is installed, by version and hash: for users and deployments; besides for the engine Sail, and for developers.
 LOCK := deputies_lake/requirements.lock
@@ -24,7 +24,7 @@ TEST_PROCESSES ?= 2
 ##@ Start here
 
 demo: $(VENV)/installed $(if $(filter sail,$(ENGINE)),$(VENV)/installed-sail) ## Build the lake of what lies in lake/landing or INPUT=DIR; of invented data where nothing does
-	@DEPUTIES_LAKE_ENGINE=$(ENGINE) $(BIN)/deputies-lake demo --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
+	@$(if $(ENGINE),DEPUTIES_LAKE_ENGINE=$(ENGINE)) $(BIN)/deputies-lake demo --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
 
 test: $(VENV)/installed-dev ## Lint, check types and run all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -139,6 +139,7 @@ def make_class_archive() -> Path:
         _run([str(_java_program()), "-Xshare:dump", f"-XX:SharedArchiveFile={made / _JAVA}"], {})
         settings = {
             ENVIRONMENT: Environment.LOCAL.value,
+            ENGINE: Engine.SPARK.value,
             HOME: str(work / "lake"),
             LANDING: "",
             DAGSTER_HOME: "",

@@ -93,7 +93,9 @@ def test_a_documented_materialization_runs(line: str, demo: str, shell: Shell) -
 @pytest.mark.parametrize("environment", ["local", "staging", "prod"])
 def test_the_definitions_of_each_environment_are_valid(environment: str, shell: Shell) -> None:
     assert "dagster definitions validate" in commands_in(README)
-    done = shell.run("dagster definitions validate", DEPUTIES_LAKE_ENVIRONMENT=environment)
+    done = shell.run(
+        "dagster definitions validate", DEPUTIES_LAKE_ENVIRONMENT=environment, DEPUTIES_LAKE_ENGINE="spark"
+    )
     assert done.returncode == 0, done.stdout
 
 

