@@ -230,7 +230,7 @@ def test_rows_of_both_sources_in_one_year_are_not_published(star: Star, monkeypa
     star.stage(KAGGLE, *KAGGLE_ROWS)
     star.stage(HOUSE, *HOUSE_ROWS)
     monkeypatch.setattr(assets, "chosen", lambda available, years=None: available)
-    run = star.build(2016)
+    run = star.build(2016, 2016)
     assert "fct_expenses.adds_up: 1 of 1 groups by year, expense_category_key do not add up" in failure_of(run)
     # Nor are the dimensions, which were made from the same rows.
     assert {name.partition(".")[0] for name, _ in star.lake.overview()} == {"staging"}
