@@ -34,6 +34,7 @@ from deputies_lake_tests.aws.emulator import ACCOUNT, EmulatedAws
 from deputies_lake_tests.aws.machine import Machine, MachineError
 from deputies_lake_tests.aws.nodes import as_run_here
 from deputies_lake_tests.aws.sandbox import CHECKOUT, SandboxError, require_sandbox
+from deputies_lake_tests.emr.cloud import make_bucket
 
 BUCKET = "deputies-lake-test"
 PROFILE = "deputies-lake-test"
@@ -77,8 +78,7 @@ def eventually(look: Callable[[], object], seconds: float = 30) -> None:
 def account(emulated_aws: EmulatedAws) -> EmulatedAws:
     """With a bucket, and an instance profile for clusters."""
     s3 = emulated_aws.client("s3")
-    location = {"LocationConstraint": "sa-east-1"}
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
+    make_bucket(BUCKET, "sa-east-1")
     iam = emulated_aws.client("iam")
     anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam.create_instance_profile(InstanceProfileName=PROFILE)

@@ -15,10 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import boto3
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
+
+from deputies_lake_tests.emr.cloud import make_bucket
 
 ROOT = Path(__file__).parents[2]
 INSTANCE = resources.files("deputies_lake.infrastructure").joinpath("dagster.yaml").read_text(encoding="utf-8")
@@ -76,10 +77,7 @@ def deployed(folder: Path, instance: str = INSTANCE) -> Iterator[Mapping[str, st
         }
         for name, value in variables.items():
             patch.setenv(name, value)
-        boto3.client("s3", region_name=VARIABLES["AWS_REGION"]).create_bucket(
-            Bucket=VARIABLES["DEPUTIES_LAKE_LOGS_BUCKET"],
-            CreateBucketConfiguration={"LocationConstraint": VARIABLES["AWS_REGION"]},
-        )
+        make_bucket(VARIABLES["DEPUTIES_LAKE_LOGS_BUCKET"], VARIABLES["AWS_REGION"])
         yield variables
 
 
