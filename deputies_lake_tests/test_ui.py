@@ -19,7 +19,7 @@ from deputies_lake_tests.test_definitions import CONTRACTS
 
 ROWS = 1_000
 START_SECONDS = 120
-BACKFILL_SECONDS = 300
+BACKFILL_SECONDS = 900
 
 
 @pytest.fixture(scope="module")
