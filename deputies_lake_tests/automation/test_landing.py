@@ -12,6 +12,7 @@ import boto3
 import dagster as dg
 import pytest
 from moto.backends import get_backend
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from deputies_lake.automation import landing
@@ -421,6 +422,8 @@ def test_the_sensor_is_on_from_the_start(environment: Environment) -> None:
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Any]:
     """An emulated S3 with a bucket `landed`."""
+    # What an earlier module of this process left in the emulated AWS.
+    moto_api_backend.reset()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     with pytest.MonkeyPatch.context() as patch:

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 import pytest
 import yaml
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from deputies_lake_tests.emr.cloud import make_bucket
@@ -64,6 +65,8 @@ def deployed(folder: Path, instance: str = INSTANCE) -> Iterator[Mapping[str, st
 
         postgres = get_server(data)
         stack.callback(postgres.cleanup)
+        # What an earlier module of this process left in the emulated AWS.
+        moto_api_backend.reset()
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         stack.callback(server.stop)

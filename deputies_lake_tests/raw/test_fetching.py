@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from deputies_lake.raw import download, fetching, zipped
@@ -685,6 +686,8 @@ def test_a_landing_zone_that_can_not_be_written_is_told(fetch: Fetcher, landing:
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
+    # What an earlier module of this process left in the emulated AWS.
+    moto_api_backend.reset()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

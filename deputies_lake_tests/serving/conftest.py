@@ -5,6 +5,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from deputies_lake.environments import ACCOUNT, ENDPOINT, Settings, load_settings
@@ -28,6 +29,8 @@ def lake(home: Path) -> Lake:
 @pytest.fixture(scope="module")
 def in_aws() -> Iterator[Settings]:
     """Settings of a lake whose bucket is there, in an AWS on loopback."""
+    # What an earlier module of this process left in the emulated AWS.
+    moto_api_backend.reset()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())
