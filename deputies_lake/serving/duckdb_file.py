@@ -72,7 +72,7 @@ def build(lake: Lake, path: Path) -> Sequence[Content]:
 
 
 def _tables(lake: Lake, connection: duckdb.DuckDBPyConnection) -> Iterator[Content]:
-    rows_of = dict(lake.overview())
+    rows_of = dict(lake.overview(SERVED))
     for table in served_tables().values():
         rows = rows_of.get(table.identifier)
         if rows is None:
