@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from deputies_lake.environments import Engine
+
 PROJECT = Path(__file__).parent.parent
 README = PROJECT / "README.md"
 
@@ -19,11 +21,12 @@ class Shell:
     """A terminal with the project's tools on its path, whose lake and Dagster home are below `home`.
 
     There is no Java on the path and none in the environment, nothing of AWS, and nothing is fetched: what works here
-    works on a machine that has only what pip installed. Sail computes, in a quarter of Spark's time: what a person
-    types, sees and gets is the same, and `test_engines.py` builds a lake with each.
+    works on a machine that has only what pip installed. Sail takes a quarter of the time, for tests of what is
+    the same with either engine.
     """
 
     home: Path
+    engine: Engine = Engine.SPARK
 
     @property
     def environment(self) -> dict[str, str]:
@@ -35,7 +38,7 @@ class Shell:
             "LANG": "C.UTF-8",
             "DEPUTIES_LAKE_HOME": str(self.home / "lake"),
             "DEPUTIES_LAKE_CHAMBER_URL": "none",
-            "DEPUTIES_LAKE_ENGINE": "sail",
+            "DEPUTIES_LAKE_ENGINE": self.engine,
             "DAGSTER_HOME": str(self.dagster_home),
             "AWS_EC2_METADATA_DISABLED": "true",
             # Not one of the variables that keep Java from its class archive. Java says on stderr that it found it.

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from deputies_lake.demo import totals_by_year
+from deputies_lake.environments import Engine
 from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake_tests.as_typed import README, Shell, commands_in
 
@@ -18,7 +19,7 @@ HOUSE_ROWS = 3 * 500
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    shell = Shell(tmp_path_factory.mktemp("as typed"))
+    shell = Shell(tmp_path_factory.mktemp("as typed"), Engine.SAIL)
     shell.prepare()
     return shell
 

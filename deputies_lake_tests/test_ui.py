@@ -13,6 +13,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from deputies_lake.contracts import LAYERS
+from deputies_lake.environments import Engine
 from deputies_lake_tests import browser
 from deputies_lake_tests.as_typed import PROJECT, README, Shell, commands_in
 from deputies_lake_tests.test_definitions import CONTRACTS
@@ -24,7 +25,7 @@ BACKFILL_SECONDS = 900
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    shell = Shell(tmp_path_factory.mktemp("ui"))
+    shell = Shell(tmp_path_factory.mktemp("ui"), Engine.SAIL)
     shell.prepare()
     done = shell.run(f"deputies-lake demo --rows {ROWS}")
     assert done.returncode == 0, done.stdout

@@ -18,7 +18,7 @@ import pytest
 from moto.emr.models import emr_backends
 
 from deputies_lake.contracts import LAYERS, Table
-from deputies_lake.environments import CPF_KEY, ENGINE, HOME, LANDING, AwsSettings, load_settings
+from deputies_lake.environments import CPF_KEY, HOME, LANDING, AwsSettings, load_settings
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake.serving import rejected_lines
@@ -88,7 +88,7 @@ def first_run(deployed: Story) -> Story:
 
 @pytest.fixture(scope="module")
 def local(first_run: Story, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """The lake that a laptop makes of the same files, with the same secret and the other engine."""
+    """The lake that a laptop makes of the same files, with the same secret."""
     home = tmp_path_factory.mktemp("laptop")
     secret = first_run.aws.client("secretsmanager").get_secret_value(SecretId=first_run.settings.cpf_secret)
     variables = {
@@ -96,7 +96,6 @@ def local(first_run: Story, tmp_path_factory: pytest.TempPathFactory) -> Lake:
         HOME: str(home),
         LANDING: str(first_run.terminal.folder),
         CPF_KEY: secret["SecretString"],
-        ENGINE: "sail",
         "DAGSTER_HOME": "",
     }
     program = Path(sys.executable).with_name("deputies-lake")
