@@ -209,7 +209,9 @@ def test_what_does_not_fit_into_memory_is_spilled_or_ends_in_a_sentence(tmp_path
     done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=True)
     grouped, joined = done.stdout.splitlines()
     assert grouped == "grouped 400000"
-    assert joined.startswith("joined SettingsError Sail needs more memory than DEPUTIES_LAKE_SPARK_MEMORY lets it have")
+    # How much a join holds at once depends on which of its tasks run at the same time.
+    refused = joined.startswith("joined SettingsError Sail needs more memory than DEPUTIES_LAKE_SPARK_MEMORY lets it")
+    assert refused or joined == "joined 400000"
 
 
 @pytest.mark.engine(Engine.SAIL)
