@@ -41,6 +41,7 @@ REIMBURSEMENTS: Final[Sequence[RawRow]] = (
 REFUNDS: Final[Sequence[RawRow]] = (
     refund(company_id="2.01286290171e+12", party_nmembers="12345.0", party_tse="25.0"),
     refund(company_id="x", refund_value="1e5"),
+    refund(refund_value="x"),
     refund(company_id="53113791900115", deputy_state="nan", refund_value="-0.01"),
 )
 HOUSE: Final[Sequence[RawRow]] = (
