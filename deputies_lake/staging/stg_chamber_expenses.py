@@ -251,7 +251,7 @@ def judge(raw: DataFrame) -> DataFrame:
 
     A reason that is neither of a line's form nor of an amount is in `raw.chamber_expenses` too, where a file is judged.
     """
-    has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
+    has_no_id = _has_no_id()
     names_nobody = has_no_id & _text("txNomeParlamentar").isNull()
     # Offices of the House have no id either, in some years; but what they pay has a category.
     has_no_category = _text("numSubCota").isNull() & _text("txtDescricao").isNull()
@@ -279,7 +279,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
     kept = {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
     key = row_key([YEAR, *told, tax_ids.keyed_hash(F.to_csv(F.struct(*hidden), kept))])
     number = _text("txtNumero")
-    has_no_id = _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
+    has_no_id = _has_no_id()
     # In columns, for each is read several times below, and would be computed each time.
     prepared = readable.withColumns(
         {"_short_number": tax_ids.short_number(number), "_issued": date_of(F.trim("datEmissao"))}
@@ -351,6 +351,11 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
 def _text(column: str) -> SparkColumn:
     """A text without surrounding blanks, null where the House leaves it empty."""
     return F.nullif(F.trim(column), F.lit(""))
+
+
+def _has_no_id() -> SparkColumn:
+    """Whether the House gives the payer no id: an office, in some years, or nobody."""
+    return _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
 
 
 def _id(column: str) -> SparkColumn:
