@@ -28,19 +28,37 @@ def as_zip(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_code_has_the_same_id_where_it_is_imported_from_the_zip(as_zip: Path, tmp_path: Path) -> None:
-    script = "import deputies_lake.emr.artifact as a; print(a.__file__, a.code_id())"
-    found = subprocess.run(
+def said(script: str, code: Path) -> str:
+    """What a program prints that imports the code from there, as a step on a cluster does."""
+    return subprocess.run(
         [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(as_zip)},
+        cwd=code.parent,
+        env={"PYTHONPATH": str(code)},
         capture_output=True,
         text=True,
         check=True,
-    )
-    imported_from, code_id = found.stdout.split()
+    ).stdout
+
+
+def test_the_code_has_the_same_id_where_it_is_imported_from_the_zip(as_zip: Path) -> None:
+    imported_from, code_id = said(
+        "import deputies_lake.emr.artifact as a; print(a.__file__, a.code_id())", as_zip
+    ).split()
     assert imported_from.startswith(str(as_zip))
     assert code_id == artifact.code_id()
+
+
+def test_the_dictionarys_page_is_made_where_the_code_is_a_zip(as_zip: Path) -> None:
+    cited = "Citation(as_of=None, published_at=None, version='none', snapshots={}, sources=[])"
+    script = f"""
+from deputies_lake.serving import dictionary
+from deputies_lake.serving.citation import Citation
+print(dictionary.__file__)
+print(dictionary.files({cited})["dictionary.html"].decode())
+"""
+    imported_from, page = said(script, as_zip).split("\n", 1)
+    assert imported_from.startswith(str(as_zip))
+    assert "fct_expenses" in page
 
 
 def test_the_code_is_all_that_is_read_at_run_time_and_nothing_else() -> None:
@@ -113,15 +131,7 @@ def test_an_installed_copy_as_in_the_image_is_the_same_artifact_as_a_checkout(tm
     copy = tmp_path / "copy"
     subprocess.run([sys.executable, *build, str(copy)], cwd=checkout, check=True, capture_output=True)
     script = "import deputies_lake.emr.artifact as a; print(a.__file__, a.current())"
-    found = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported_from, current = found.stdout.strip().split(" ", 1)
+    imported_from, current = said(script, copy).strip().split(" ", 1)
     assert imported_from.startswith(str(copy))
     assert current == str(artifact.current())
 
