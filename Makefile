@@ -71,7 +71,6 @@ $(VENV)/installed: pyproject.toml $(LOCK)
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) --requirement $(LOCK)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	-@$(BIN)/deputies-lake prepare
 	@touch $@
 
 $(VENV)/installed-sail: $(VENV)/installed $(SAIL_LOCK)

@@ -125,7 +125,7 @@ def class_archive() -> Path:
 
 
 def make_class_archive() -> Path:
-    """Build a small lake and keep the classes that Java loaded for it. Takes half a minute and 150 MB.
+    """Build a small lake and keep the classes that Java loaded for it. Takes one to three minutes and 150 MB.
 
     Raises `ClassArchiveError`.
     """
