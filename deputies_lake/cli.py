@@ -228,7 +228,7 @@ def prepare() -> None:
 
     Builds a small lake in a temporary directory to learn which they are. Again after an update of Java or Spark.
     """
-    click.echo("Preparing Java for quick starts: Spark builds a small lake for it, which takes one to three minutes, once")
+    click.echo("Preparing Java for quick starts: Spark builds a small lake, which takes one to three minutes, once")
     try:
         archive = make_class_archive()
     except ClassArchiveError as error:

@@ -155,13 +155,17 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
     archive = files.open_archive()
     last, standing = _decisions(lake) if file_versions.TABLE.identifier not in is_lost else ({}, {})
     blocked = [*_blocked_years(archive, last), *_blocked_files(archive)]
-    can_be_late = not is_lost.intersection({readiness.TABLE.identifier, chamber_expenses.TABLE.identifier})
+    invented = _is_invented(lake)
+    # Nobody publishes invented files in the morning, so none is waited for.
+    can_be_late = not (
+        invented or is_lost.intersection({readiness.TABLE.identifier, chamber_expenses.TABLE.identifier})
+    )
     measured = readiness.first_of_days(lake.rows(readiness.TABLE)) if can_be_late else {}
     late_since = _late_since(measured, now) if can_be_late and readiness.is_of_house(lake) else None
     return Status(
         environment=settings.environment,
         at=now,
-        is_invented=_is_invented(lake),
+        is_invented=invented,
         tables=tables,
         files=[_file(row) for _, row in sorted(standing.items())],
         blocked=blocked,

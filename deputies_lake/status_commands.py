@@ -156,7 +156,9 @@ def _tell_files(found: "Status") -> None:
         click.echo(f"  {file.file_name:<20} made {made}   taken in {_clock(file.taken_in_at)}")
     if others := found.files[:-2]:
         oldest = min(file.taken_in_at for file in others)
-        click.echo(f"  {len(others)} others, {others[0].year} to {others[-1].year}, taken in since {_clock(oldest)}")
+        years = [str(file.year) for file in (others[0], *others[1:][-1:])]
+        count = f"{len(others)} other{'s' if len(others) > 1 else ''}"
+        click.echo(f"  {count}, {' to '.join(years)}, taken in since {_clock(oldest)}")
     _heading(f"Ready by {found.deadline:%H:%M}, the last {len(found.mornings)} days")
     click.echo(f"  {''.join(_bar(morning) for morning in found.mornings)}  {_today(found.mornings[-1])}")
 

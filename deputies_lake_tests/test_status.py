@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from deputies_lake.environments import ALERT_SLACK, DAGSTER_HOME, HOME, LANDING,
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import kaggle_reimbursements
 from deputies_lake.raw.archive import Refusal
+from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
 from deputies_lake.serving import readiness
 from deputies_lake.serving.readiness import BRASILIA
 from deputies_lake.status import Status, status_of
@@ -112,6 +114,17 @@ def test_it_is_late_from_the_first_deadline_that_was_missed(
 
 def test_a_lake_without_files_of_the_house_is_never_late(root: Path) -> None:
     assert asked(House(root), at(9)).late_since is None
+
+
+def test_a_lake_of_invented_files_is_never_late(root: Path, tmp_path: Path) -> None:
+    write_chamber_files(tmp_path, years=[2021], rows_per_year=FEWEST_ROWS)
+    with zipfile.ZipFile(tmp_path / "Ano-2021.csv.zip") as zipped:
+        content = zipped.read("Ano-2021.csv")
+    house = House(root)
+    house.land(2021, content)
+    house.take_in(2021)
+    found = asked(house, at(9))
+    assert (found.is_invented, found.late_since, found.is_well) == (True, None, True)
 
 
 def test_a_lake_older_than_the_measuring_is_late_since_the_last_deadline(house: House) -> None:

@@ -212,6 +212,7 @@ def _both(renamed: Staged, built: Staged | None) -> Staged:
     expected = [one.expected for one in (renamed, built) if one.expected]
     return replace(
         renamed,
+        engine=built.engine,
         files=[*renamed.files, *built.files],
         row_count=renamed.row_count + built.row_count,
         years=[*(renamed.years or ()), *(built.years or ())],

@@ -105,6 +105,10 @@ def test_absurd_amounts_keep_no_mart_from_its_readers(renamed: Renamed) -> None:
     assert {mart.name: renamed[0].years(mart) for mart in MARTS} == {mart.name: [2021, 2022] for mart in MARTS}
 
 
+def test_who_computed_a_mart_is_known_though_other_years_were_only_renamed(renamed: Renamed) -> None:
+    assert {str(renamed[0].engine_of(mart)).partition(" ")[0] for mart in MARTS} == {"Spark"}
+
+
 def quotient(part: Decimal, whole: Decimal, places: str) -> Decimal | None:
     return (part / whole).quantize(Decimal(places), ROUND_HALF_UP) if whole else None
 
