@@ -17,9 +17,9 @@ from deputies_lake.automation.heartbeat import heartbeat_definitions
 from deputies_lake.automation.jobs import JOBS
 from deputies_lake.automation.landing import landing_definitions
 from deputies_lake.automation.maintenance import maintenance_definitions
+from deputies_lake.automation.progress import progress_logger
 from deputies_lake.automation.schedules import schedule_definitions
 from deputies_lake.environments import load_settings
-from deputies_lake.progress import progress_logger
 from deputies_lake.raw import assets as raw
 from deputies_lake.resources.emr import step_launcher
 from deputies_lake.resources.files import FilesResource

@@ -1,7 +1,7 @@
 """Which figures stood on a given day, and what changed in a year between two days.
 
 From the snapshots of the fact as long as they are kept; what was decided about each of the House's files is in
-raw.file_versions for good. How it is said at a terminal is in `history_commands.py`.
+raw.file_versions for good. How it is said at a terminal is in `cli/history.py`.
 """
 
 from collections.abc import Mapping, Sequence

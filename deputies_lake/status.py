@@ -1,7 +1,7 @@
 """How the lake is: what is fresh, what is late, what is blocked and why, and what to type next.
 
 From the tables and the landing zone, and, where there is one on this machine, from Dagster's instance. No Java. How it
-is said at a terminal is in `status_commands.py`.
+is said at a terminal is in `cli/status.py`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -63,6 +63,10 @@ def imports_of(*packages: str) -> Callable[[str], Violations]:
     return lambda source: found(ast.parse(source), is_violation)
 
 
+def names_imported(source: str) -> list[str]:
+    return [name for node in ast.walk(ast.parse(source)) for name in imported(node)]
+
+
 def relative_imports(source: str) -> Violations:
     return found(ast.parse(source), lambda node: isinstance(node, ast.ImportFrom) and node.level > 0)
 
@@ -183,6 +187,11 @@ def test_tables_checks_and_samples_do_not_know_dagster(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"environments.py", "java.py"}))
 def test_only_environments_and_java_read_environment_variables(module: str) -> None:
     assert environment_variables(MODULES[module]) == []
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if not name.startswith("cli/")))
+def test_nothing_but_the_command_knows_its_verbs(module: str) -> None:
+    assert [name for name in names_imported(MODULES[module]) if name.startswith("deputies_lake.cli")] == []
 
 
 @pytest.mark.parametrize("module", WITHOUT_AWS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from deputies_lake.demo import totals_by_year
+from deputies_lake.cli.demo_runs import totals_by_year
 from deputies_lake.environments import Engine
 from deputies_lake.resources.lake import Lake, LakeResource
 from deputies_lake_tests.as_typed import README, Shell, commands_in

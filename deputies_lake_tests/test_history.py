@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from deputies_lake import history
 from deputies_lake.checks.audit import AuditFailedError
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME, LANDING
 from deputies_lake.resources import iceberg
 from deputies_lake.resources.lake import Lake, MissingTableError

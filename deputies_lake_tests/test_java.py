@@ -79,7 +79,7 @@ def test_where_spark_started_the_process_all_is_left_as_it_is(variable: str, pro
     assert process == before
 
 
-@pytest.mark.parametrize("line", ["import deputies_lake, pyspark", "import deputies_lake.cli, pyspark"])
+@pytest.mark.parametrize("line", ["import deputies_lake, pyspark", "import deputies_lake.cli.main, pyspark"])
 def test_another_spark_on_the_python_path_is_not_imported(line: str, tmp_path: Path) -> None:
     (tmp_path / "pyspark").mkdir()
     (tmp_path / "pyspark" / "__init__.py").write_text("raise ImportError('another Spark')")

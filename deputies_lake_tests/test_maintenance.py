@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from deputies_lake import history, maintenance
 from deputies_lake.aws import AwsError
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.environments import ACCOUNT, ENDPOINT, HOME, Settings, load_settings
 from deputies_lake.maintenance import Cleaned, clean
 from deputies_lake.resources import iceberg

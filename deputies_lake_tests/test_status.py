@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
-from deputies_lake import status_commands
 from deputies_lake.checks.audit import AuditFailedError
-from deputies_lake.cli import main
+from deputies_lake.cli import status as status_verb
+from deputies_lake.cli.main import main
 from deputies_lake.environments import ALERT_SLACK, DAGSTER_HOME, HOME, LANDING, load_settings
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import kaggle_reimbursements
@@ -287,7 +287,7 @@ def test_a_blocked_lake_ends_with_1_although_nothing_is_late(house: House) -> No
 def test_the_days_are_a_bar_each(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(house, at(0, 30, day=date(2026, 11, 21)), at(6, 30, day=date(2026, 11, 22)), at(8))
     now = type("At", (datetime,), {"now": classmethod(lambda cls, zone: at(9))})
-    monkeypatch.setattr(status_commands, "datetime", now)
+    monkeypatch.setattr(status_verb, "datetime", now)
     assert "  ···········▁▇█  today at 08:00" in typed().stdout.splitlines()
 
 

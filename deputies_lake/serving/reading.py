@@ -1,7 +1,7 @@
 """Asking the lake in SQL, straight from its catalog: only what readers may see, and nothing can be changed.
 
 A question is looked at before it is asked, and only the tables that it names are opened: the answer is never older than
-the catalog and comes in a fraction of a second. How it is shown is in `reading_commands.py`, how it becomes a file in
+the catalog and comes in a fraction of a second. How it is shown is in `cli/query.py`, how it becomes a file in
 `exports.py`.
 """
 

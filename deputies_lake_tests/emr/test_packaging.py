@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from deputies_lake.aws import AccountError
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.emr import artifact, packaging
 from deputies_lake.emr.artifact import Artifact, ArtifactError
 from deputies_lake.emr.packaging import LOCK, Built, build, deploy
@@ -242,7 +242,8 @@ def test_wheels_are_those_of_the_clusters_machines(
 def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CliRunner:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(ACCOUNT, MOTO_ACCOUNT)
-    monkeypatch.setattr("deputies_lake.cli.current", lambda: OURS)
+    for verb in ("deploy", "package"):
+        monkeypatch.setattr(f"deputies_lake.cli.{verb}.current", lambda: OURS)
     return CliRunner()
 
 

@@ -10,8 +10,8 @@ from moto.athena.models import athena_backends
 from moto.athena.responses import AthenaResponse
 
 from deputies_lake.aws import AccountError, client
+from deputies_lake.cli.infra import infra
 from deputies_lake.environments import AwsSettings, Settings, load_settings
-from deputies_lake.infrastructure.commands import infra
 from deputies_lake.infrastructure.readers import put_questions, redshift_schemas
 from deputies_lake.infrastructure.stack import Stack
 from deputies_lake.serving import questions

@@ -12,7 +12,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from deputies_lake import maintenance
 from deputies_lake.checks.audit import AuditFailedError
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.contracts import Table
 from deputies_lake.environments import DAGSTER_HOME, HOME
 from deputies_lake.resources.damage import DamagedTableError

@@ -14,7 +14,7 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from deputies_lake import maintenance
 from deputies_lake.causes import of_event
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME, load_settings
 from deputies_lake.maintenance import clean
 from deputies_lake.resources import iceberg, local_home

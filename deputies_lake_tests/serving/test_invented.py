@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME
 from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import dictionary, duckdb_file, mart_deputies, publications

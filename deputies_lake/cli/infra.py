@@ -8,7 +8,7 @@ from collections import Counter
 import click
 
 from deputies_lake.aws import require_account
-from deputies_lake.aws_commands import environment_option, explained
+from deputies_lake.cli.options import environment_option, in_aws
 from deputies_lake.environments import AwsSettings
 from deputies_lake.infrastructure.readers import put_questions, redshift_schemas
 from deputies_lake.infrastructure.stack import Change, Stack
@@ -23,7 +23,7 @@ def infra() -> None:
 @environment_option
 def plan(environment: str | None) -> None:
     """Show what `up` would do. Changes nothing."""
-    with explained(environment) as (settings, aws):
+    with in_aws(environment) as (settings, aws):
         changes = Stack(settings).plan()
         _place(aws)
         for change in sorted(
@@ -39,7 +39,7 @@ def plan(environment: str | None) -> None:
 @environment_option
 def up(environment: str | None) -> None:
     """Make what is missing and change what differs. A second time there is nothing to do."""
-    with explained(environment) as (settings, aws):
+    with in_aws(environment) as (settings, aws):
         stack = Stack(settings, click.echo)
         changed = stack.up()
         _place(aws)
@@ -55,7 +55,7 @@ def readers(environment: str | None) -> None:
     # No other verb needs them.
     from deputies_lake.serving.questions import QUESTIONS
 
-    with explained(environment) as (_, aws):
+    with in_aws(environment) as (_, aws):
         done = Counter(put_questions(aws, QUESTIONS).values())
         _place(aws)
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.items()))
@@ -70,7 +70,7 @@ def readers(environment: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before data are deleted.")
 def down(environment: str | None, *, delete_data: bool, yes: bool) -> None:
     """Remove what can act: roles, keys, the workgroup. Data stay where they are, until told otherwise."""
-    with explained(environment) as (settings, aws):
+    with in_aws(environment) as (settings, aws):
         stack = Stack(settings, click.echo)
         if delete_data:
             if not yes:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deputies_lake import cli, demo
-from deputies_lake.cli import main
-from deputies_lake.demo import Outcome
+from deputies_lake.cli import demo, demo_runs
+from deputies_lake.cli.demo_runs import Outcome
+from deputies_lake.cli.main import main
 from deputies_lake.environments import CHAMBER_URL, DAGSTER_HOME, HOME, LANDING, load_settings
 from deputies_lake.raw import chamber_expenses
 from deputies_lake.resources import iceberg
@@ -37,9 +37,9 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
     def ask(*arguments: str, outcome: Outcome | None = None) -> Result:
         fine = Outcome(succeeded=True, problems=(), checks_passed=1, warnings=(), refused=False)
-        monkeypatch.setattr(demo, "materialize_all", lambda *_: outcome or fine)
+        monkeypatch.setattr(demo_runs, "materialize_all", lambda *_: outcome or fine)
         # A demo ends the Java that its runs started, which here would be that of all of this process's tests.
-        monkeypatch.setattr(cli, "end_java", lambda: None)
+        monkeypatch.setattr(demo, "end_java", lambda: None)
         return CliRunner().invoke(main, ["demo", "--rows", "5000", *arguments])
 
     return ask

@@ -1,17 +1,17 @@
 """`deputies-lake infra`, as a person types it and reads it."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import NoCredentialsError
 from click.testing import CliRunner, Result
 
+from deputies_lake.cli.infra import infra
 from deputies_lake.environments import BUCKETS, ENVIRONMENT
-from deputies_lake.infrastructure.commands import infra
 from deputies_lake.infrastructure.stack import Stack
-from deputies_lake_tests.infrastructure.conftest import VARIABLES
+from deputies_lake_tests.infrastructure.conftest import VARIABLES, account, session
+
+__all__ = ["account", "session"]
 
 PLACE = "account 123456789012, region sa-east-1, stack deputies-lake-staging"
 
@@ -127,9 +127,3 @@ def test_without_credentials_it_says_how_to_see_whose_one_has(run: Run, monkeypa
         1,
         "Error: AWS: Unable to locate credentials\nWho you are to AWS: aws sts get-caller-identity\n",
     )
-
-
-def test_the_command_line_loads_without_boto3() -> None:
-    code = "import sys, deputies_lake.infrastructure.commands; print({'boto3', 'botocore'} & sys.modules.keys())"
-    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert run.stdout == "set()\n"

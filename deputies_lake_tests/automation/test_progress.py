@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from deputies_lake.progress import RUN_CONFIG, progress_logger
+from deputies_lake.automation.progress import RUN_CONFIG, progress_logger
 
 
 @dg.op

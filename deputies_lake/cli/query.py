@@ -1,44 +1,25 @@
-"""`deputies-lake query` and `export`: asking the lake, and taking a table home.
-
-What a question may read is said in `serving/reading.py`, what an exported file looks like in `serving/exports.py`; here
-are arguments, and what a person reads.
-"""
+"""`deputies-lake query`: asking the lake. What a question may read is said in `serving/reading.py`."""
 
 import csv
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from deputies_lake.aws_commands import environment_option
+from deputies_lake.cli.options import environment_option, opened
 from deputies_lake.contracts import YEAR
-from deputies_lake.environments import SettingsError, load_settings
 
 if TYPE_CHECKING:
     import duckdb
 
-    from deputies_lake.resources.lake import Lake
-
 _SHOWN_ROWS: Final = 200
 _WIDEST: Final = 10_000
 _BATCH: Final = 10_000
-_YEARS: Final = re.compile(r"([0-9]{4})(?:\.\.([0-9]{4}))?")
 _SWAPPED: Final = str.maketrans(",.", ".,")
-
-
-def _years(_: click.Context, __: click.Parameter, value: str | None) -> Sequence[int] | None:
-    if value is None:
-        return None
-    found = _YEARS.fullmatch(value)
-    if not found or int(found[1]) > int(found[2] or found[1]):
-        raise click.BadParameter(f"{value!r} is neither a year nor a range of years: write 2022 or 2019..2022")
-    return range(int(found[1]), int(found[2] or found[1]) + 1)
 
 
 @click.command()
@@ -73,55 +54,15 @@ def query(environment: str | None, sql: str | None, question: int | None, kind: 
         _tell_what_there_is(language)
         return
     wanted = _asked(sql, question)
-    with _opened(environment) as lake, reading.asked(lake, wanted) as connection:
+    with opened(environment) as lake, reading.asked(lake, wanted) as connection:
         if is_invented(lake):
             click.secho(INVENTED_PT if language == "pt" else INVENTED_EN, err=True, fg="yellow")
         columns = [name for name, *_ in connection.description or ()]
         years = _WRITERS[kind](connection, columns, language)
         tables = reading.tables_in(wanted)
-    with _opened(environment) as lake:
+    with opened(environment) as lake:
         for note in reading.notes(lake, tables, years):
             click.secho(_note(note, language), err=True, dim=True)
-
-
-@click.command()
-@click.option("--table", "name", required=True, help="Its name, such as mart_deputies.")
-@click.option("--format", "kind", type=click.Choice(["csv", "parquet", "xlsx"]), default="csv", show_default=True)
-@click.option("--years", callback=_years, metavar="YEARS", help="2022 or 2019..2022; all unless given.")
-@click.option(
-    "--to",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write, replaced if it is there; named as the table, in this folder, unless given.",
-)
-@click.option(
-    "--decimal",
-    type=click.Choice(["comma", "point"]),
-    default="comma",
-    show_default=True,
-    help="Of CSV. comma: opens right in Brazilian Excel; point: for programs.",
-)
-@environment_option
-def export(
-    environment: str | None, name: str, kind: str, years: Sequence[int] | None, path: Path | None, decimal: str
-) -> None:
-    """Write a table to a file, with its citation: beside a CSV, within Parquet and Excel."""
-    from deputies_lake.serving import exports, reading
-    from deputies_lake.serving.citation import is_invented
-
-    span = f"_{years[0]}-{years[-1]}" if years else ""
-    with _opened(environment) as lake:
-        table = reading.served(name)
-        target = path or Path(f"{table.name}{span}.{kind}")
-        try:
-            done = exports.export(lake, table, target, kind=kind, years=years, comma=decimal == "comma")
-        except exports.ExportError as error:
-            raise click.ClickException(str(error)) from error
-        click.echo(f"{done.path}: {done.rows:,} rows{', all of them invented' if is_invented(lake) else ''}")
-        if done.citation_path:
-            click.echo(f"{done.citation_path}: how to cite it")
-        if kind == "csv" and done.rows >= exports.SHEET_ROWS:
-            click.echo(f"Excel shows the first {exports.SHEET_ROWS - 1:,} of them only", err=True)
 
 
 def _tell_what_there_is(language: str) -> None:
@@ -227,16 +168,3 @@ def _note(note: Any, language: str) -> str:
     first, last = (f"{month:%Y-%m}" if month else "" for month in (note.first_month, note.last_month))
     span = f" ({first}..{last})" if first or last else ""
     return f"{'Nota' if language == 'pt' else 'Note'}{span}: {note.text_pt if language == 'pt' else note.text_en}"
-
-
-@contextmanager
-def _opened(environment: str | None) -> "Iterator[Lake]":
-    """The environment's lake; what a person can mend becomes a message without a traceback."""
-    # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
-    from deputies_lake.resources.lake import LakeResource, MissingTableError
-    from deputies_lake.serving.reading import QueryError
-
-    try:
-        yield LakeResource.of(load_settings(environment)).open()
-    except (MissingTableError, QueryError, SettingsError) as error:
-        raise click.ClickException(str(error)) from error

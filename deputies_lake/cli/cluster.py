@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from deputies_lake.aws import require_account
-from deputies_lake.aws_commands import environment_option, explained
+from deputies_lake.cli.options import environment_option, in_aws
 from deputies_lake.emr.artifact import current, require_deployed
 from deputies_lake.emr.clusters import Cluster, Clusters
 
@@ -26,7 +26,7 @@ def cluster() -> None:
 @click.option("--all", "ended", is_flag=True, help="Also those that ended in the past week.")
 def status(environment: str | None, *, ended: bool) -> None:
     """Show the clusters, and what they do. Times are UTC; units are vCPUs besides the primary machine's."""
-    with explained(environment) as (settings, _):
+    with in_aws(environment) as (settings, _):
         clusters = Clusters(settings)
         if rows := [_row(clusters, found, datetime.now(UTC)) for found in clusters.present(ended=ended)]:
             _table([_HEADER, *rows])
@@ -38,7 +38,7 @@ def status(environment: str | None, *, ended: bool) -> None:
 @environment_option
 def start(environment: str | None) -> None:
     """Start a cluster for this version, unless one is there, and wait until it runs steps."""
-    with explained(environment) as (settings, aws):
+    with in_aws(environment) as (settings, aws):
         require_account(aws)
         artifact = current()
         require_deployed(aws, artifact)
@@ -54,7 +54,7 @@ def start(environment: str | None) -> None:
 @click.argument("cluster_id", required=False)
 def stop(environment: str | None, cluster_id: str | None, *, yes: bool) -> None:
     """End CLUSTER_ID, or all clusters of the environment, and wait until they are gone."""
-    with explained(environment) as (settings, aws):
+    with in_aws(environment) as (settings, aws):
         require_account(aws)
         clusters = Clusters(settings, click.echo)
         found = [clusters.get(cluster_id)] if cluster_id else clusters.present()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deputies_lake.cli import main
+from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME
 from deputies_lake.serving.questions import QUESTIONS
 from deputies_lake.tables import served_tables

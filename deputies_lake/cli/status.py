@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deputies_lake.aws_commands import environment_option
+from deputies_lake.cli.options import environment_option
 from deputies_lake.environments import DAGSTER_HOME, Settings, SettingsError, load_settings, values
 from deputies_lake.quota_years import TIMEZONE
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from deputies_lake.aws_commands import environment_option
+from deputies_lake.cli.options import environment_option
 from deputies_lake.environments import CHAMBER_URL, HOME, LAKE_HOME, SettingsError, load_settings, use_home_unless_set
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw.archive import LandingZone

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deputies_lake import fetch_command
+from deputies_lake.cli import fetch as fetch_verb
+from deputies_lake.cli.fetch import fetch
 from deputies_lake.environments import CHAMBER_URL, ENVIRONMENT, LANDING
-from deputies_lake.fetch_command import fetch
 from deputies_lake_tests.raw.house import Fault, House, zip_of
 
 Run = Callable[..., Result]
@@ -23,7 +23,7 @@ Run = Callable[..., Result]
 def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """It publishes three years; the last of them is the current one."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetch_command, "current_year", lambda: 2024)
+    monkeypatch.setattr(fetch_verb, "current_year", lambda: 2024)
     with House() as house:
         for year in (2022, 2023, 2024):
             house.publish(year, zip_of(year, size=20_000))
@@ -147,7 +147,7 @@ def on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
 def test_at_a_terminal_a_line_shows_how_far_it_is_and_goes_when_it_is_done(house: House, tmp_path: Path) -> None:
     house.publish(2022, zip_of(2022, size=200_000))
     house.pause = 0.03
-    command = [sys.executable, "-c", "from deputies_lake.fetch_command import fetch; fetch()", "--years", "2022"]
+    command = [sys.executable, "-c", "from deputies_lake.cli.fetch import fetch; fetch()", "--years", "2022"]
     variables = {LANDING: str(tmp_path), CHAMBER_URL: house.url, ENVIRONMENT: "local"}
     written = on_a_terminal(command, {**os.environ, **variables})
     lines = [line.strip() for line in written.replace("\r\n", "\n").replace("\r\x1b[K", "\n").splitlines()]
@@ -157,8 +157,3 @@ def test_at_a_terminal_a_line_shows_how_far_it_is_and_goes_when_it_is_done(house
 
 def test_who_writes_to_a_file_gets_lines_alone(run: Run) -> None:
     assert "\r" not in run("--years", "2022").output
-
-
-def test_the_verb_loads_neither_the_client_of_aws_nor_dagster() -> None:
-    code = "import sys, deputies_lake.fetch_command; print(sorted({'boto3', 'dagster', 'pyspark'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from deputies_lake.cli.cluster import cluster
 from deputies_lake.emr import artifact
-from deputies_lake.emr.cluster_commands import cluster
 from deputies_lake.environments import ACCOUNT, ENVIRONMENT
 from deputies_lake_tests.aws import emr
 from deputies_lake_tests.emr.cloud import OWN, VARIABLES, Cloud, cloud, cloud_endpoint
@@ -214,7 +214,7 @@ def test_nothing_to_end_is_said(run: Run) -> None:
 def test_help_needs_no_boto3() -> None:
     code = (
         "import sys; sys.modules['boto3'] = sys.modules['botocore'] = None\n"
-        "from deputies_lake.emr.cluster_commands import cluster\ncluster(['--help'])"
+        "from deputies_lake.cli.cluster import cluster\ncluster(['--help'])"
     )
     result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")

@@ -61,7 +61,7 @@ class _Progress(logging.Handler):
 
 @dg.logger({}, description="One line per step and table, for people at a terminal.")
 def progress_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.Logger("deputies_lake.progress", logging.DEBUG)  # noqa: LOG001 - one run's own, not shared
+    logger = logging.Logger("deputies_lake.automation.progress", logging.DEBUG)  # noqa: LOG001 - one run's own, not shared
     logger.addHandler(_Progress())
     return logger
 

@@ -1,0 +1,33 @@
+"""`deputies-lake relocate`: a copied or moved lake made one of its own. How is in `resources/local_home.py`."""
+
+from pathlib import Path
+
+import click
+
+from deputies_lake.environments import ENVIRONMENT, Environment, load_settings
+
+
+@click.command()
+def relocate() -> None:
+    """Make a copied or moved local lake one of its own: its tables name the files where they are now.
+
+    The lake it was copied from is neither read nor changed.
+    """
+    settings = load_settings()
+    if settings.environment is not Environment.LOCAL:
+        raise click.UsageError(f"only a local lake can be moved; unset {ENVIRONMENT}, which is {settings.environment}")
+    from deputies_lake.published import PublishedFiles
+    from deputies_lake.resources.lake import LakeResource
+    from deputies_lake.resources.local_home import relocate
+    from deputies_lake.serving import duckdb_file, publications
+
+    tables = relocate(Path(settings.warehouse))
+    if not tables:
+        click.echo(f"All tables of {settings.warehouse} are where they should be; nothing was changed")
+        return
+    click.echo(f"{len(tables)} tables now name their files in {settings.warehouse}")
+    lake = LakeResource.of(settings).open()
+    if lake.exists(publications.TABLE):
+        # Its views name files, too.
+        location, _ = duckdb_file.publish(lake, PublishedFiles.of(settings))
+        click.echo(f"  {location} was made anew")
