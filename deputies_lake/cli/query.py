@@ -58,9 +58,12 @@ def query(environment: str | None, sql: str | None, question: int | None, kind: 
         if is_invented(lake):
             click.secho(INVENTED_PT if language == "pt" else INVENTED_EN, err=True, fg="yellow")
         columns = [name for name, *_ in connection.description or ()]
-        years = _WRITERS[kind](connection, columns, language)
+        has_values, years = _WRITERS[kind](connection, columns, language)
         tables = reading.tables_in(wanted)
     with opened(environment) as lake:
+        if not has_values:
+            in_pt, in_en = reading.why_empty(lake, wanted)
+            click.echo(in_pt if language == "pt" else in_en, err=True)
         for note in reading.notes(lake, tables, years):
             click.secho(_note(note, language), err=True, dim=True)
 
@@ -91,7 +94,11 @@ def _asked(sql: str | None, number: int | None) -> str:
     raise click.UsageError(f"there is no question {number}; there are 1 to {len(QUESTIONS)}")
 
 
-def _as_table(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], language: str) -> Sequence[int] | None:
+_Written = tuple[bool, Sequence[int] | None]
+"""Whether there was anything in the answer, and the years that it is about, None where it does not say."""
+
+
+def _as_table(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], language: str) -> _Written:
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
@@ -109,19 +116,20 @@ def _as_table(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], l
     Console(width=None if sys.stdout.isatty() else _WIDEST, highlight=False).print(grid)
     if len(rows) > _SHOWN_ROWS:
         click.echo(f"The first {_SHOWN_ROWS} rows; all of them: --format csv", err=True)
-    return _years_of(columns, rows)
+    return _has_values(rows), _years_of(columns, rows)
 
 
-def _as_csv(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> Sequence[int] | None:
-    writer, years = csv.writer(sys.stdout), set[int]()
+def _as_csv(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> _Written:
+    writer, years, has_values = csv.writer(sys.stdout), set[int](), False
     writer.writerow(columns)
     while rows := connection.fetchmany(_BATCH):
         writer.writerows(rows)
         years.update(_years_of(columns, rows) or ())
-    return sorted(years) if YEAR in columns else None
+        has_values = has_values or _has_values(rows)
+    return has_values, sorted(years) if YEAR in columns else None
 
 
-def _as_json(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> Sequence[int] | None:
+def _as_json(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> _Written:
     import json
 
     def number(value: Any) -> Any:
@@ -132,14 +140,18 @@ def _as_json(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _:
     click.echo(
         json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=number, ensure_ascii=False, indent=1)
     )
-    return _years_of(columns, rows)
+    return _has_values(rows), _years_of(columns, rows)
 
 
 _WRITERS: Final = {"table": _as_table, "csv": _as_csv, "json": _as_json}
 
 
+def _has_values(rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether there is anything to see: the sum of no rows is a row without a value."""
+    return any(value is not None for row in rows for value in row)
+
+
 def _years_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Sequence[int] | None:
-    """The years that an answer is about, None where it does not say."""
     if YEAR not in columns:
         return None
     at = columns.index(YEAR)

@@ -16,18 +16,10 @@ def relocate() -> None:
     settings = load_settings()
     if settings.environment is not Environment.LOCAL:
         raise click.UsageError(f"only a local lake can be moved; unset {ENVIRONMENT}, which is {settings.environment}")
-    from deputies_lake.published import PublishedFiles
-    from deputies_lake.resources.lake import LakeResource
     from deputies_lake.resources.local_home import relocate
-    from deputies_lake.serving import duckdb_file, publications
 
     tables = relocate(Path(settings.warehouse))
     if not tables:
         click.echo(f"All tables of {settings.warehouse} are where they should be; nothing was changed")
         return
     click.echo(f"{len(tables)} tables now name their files in {settings.warehouse}")
-    lake = LakeResource.of(settings).open()
-    if lake.exists(publications.TABLE):
-        # Its views name files, too.
-        location, _ = duckdb_file.publish(lake, PublishedFiles.of(settings))
-        click.echo(f"  {location} was made anew")

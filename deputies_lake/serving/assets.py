@@ -367,11 +367,17 @@ _WITHOUT_CLUSTER: Final[Mapping[str, Any]] = {name: value for name, value in STE
 )
 def build_duckdb_file(lake: LakeResource, files: FilesResource) -> dg.MaterializeResult[None]:
     """Put a new file in the place of the one before; who has that open keeps it."""
+    started = datetime.now(UTC)
     with explained():
-        location, contents = duckdb_file.publish(lake.open(), files.open_published())
+        location, size, contents = duckdb_file.publish(lake.open(), files.open_published())
     told = [{"table": one.table.identifier, "kind": one.kind, "rows": f"{one.rows:,}"} for one in contents]
     return dg.MaterializeResult(
-        metadata={"dagster/uri": location, "tables": dg.MarkdownMetadataValue(markdown_table(told))}
+        metadata={
+            "dagster/uri": location,
+            "bytes": size,
+            "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+            "tables": dg.MarkdownMetadataValue(markdown_table(told)),
+        }
     )
 
 

@@ -44,15 +44,15 @@ class Content:
     snapshot_id: int
 
 
-def publish(lake: Lake, published: PublishedFiles) -> tuple[str, Sequence[Content]]:
-    """Make the file and put it in the place of the one before. Says where it is, and what is in it.
+def publish(lake: Lake, published: PublishedFiles) -> tuple[str, int, Sequence[Content]]:
+    """Make the file and put it in the place of the one before. Says where it is, its size in bytes, and what is in it.
 
     Who holds the old one open keeps it. Raises `MissingTableError` where nothing was published yet.
     """
     with tempfile.TemporaryDirectory(prefix="deputies_lake_duckdb_") as folder:
         path = Path(folder) / NAME
         contents = build(lake, path)
-        return published.write_file(NAME, path), contents
+        return published.write_file(NAME, path), path.stat().st_size, contents
 
 
 def build(lake: Lake, path: Path) -> Sequence[Content]:
@@ -91,9 +91,11 @@ def _add(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, rows: 
         connection.execute(f"CREATE TABLE main.{table.name} AS FROM {name}")
         connection.unregister(name)
     connection.execute(f"CREATE VIEW {table.identifier} AS FROM main.{table.name}")
+    # Rows that earlier code published, and that no run has touched since, lack what is new.
+    there = connection.table(f"main.{table.name}").columns
     for kind, name in (("TABLE", f"main.{table.name}"), ("VIEW", table.identifier)):
         connection.execute(f"COMMENT ON {kind} {name} IS {_text(f'{table.pt} / {table.en}')}")
-        for column in table.columns:
+        for column in (column for column in table.columns if column.name in there):
             connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_text(column.description)}")
     return "table"
 

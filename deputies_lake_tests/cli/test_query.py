@@ -81,6 +81,13 @@ def test_only_so_many_rows_are_shown_and_the_way_to_all_is_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["table", "csv", "json"])
+@pytest.mark.parametrize("sql", ["SELECT month FROM mart_months", "SELECT sum(receipts) FROM mart_months"])
+def test_an_answer_without_a_value_says_why(kind: str, sql: str) -> None:
+    shown = typed("query", f"{sql} WHERE year = 2024", "--format", kind, "--language", "pt")
+    assert "0 linhas; o ano 2024 não está neste lake, que tem 2016, 2025\n" in shown.stderr
+
+
+@pytest.mark.parametrize("kind", ["table", "csv", "json"])
 def test_what_qualifies_the_figures_stands_beside_them_not_among_them(kind: str) -> None:
     shown = typed("query", "SELECT * FROM mart_deputies WHERE year = 2025", "--format", kind)
     assert "Note (2025-08..): SIGEPA's flight tickets are missing" in shown.stderr

@@ -75,8 +75,10 @@ def test_lines_that_could_not_be_read_are_in_the_file_and_answer_questions(
         assert connection.fetchall() == wanted
 
 
-def test_the_ui_shows_what_is_in_the_file(run: dg.ExecuteInProcessResult) -> None:
-    assert "| serving.mart_deputies | table | 3 |" in metadata(run, "duckdb_file")["tables"]
+def test_the_ui_shows_what_is_in_the_file_and_its_size(run: dg.ExecuteInProcessResult, built: Path) -> None:
+    told = metadata(run, "duckdb_file")
+    assert "| serving.mart_deputies | table | 3 |" in told["tables"]
+    assert told["bytes"] == (built / "published" / "lake.duckdb").stat().st_size
 
 
 def test_what_has_not_changed_is_no_new_version(run: dg.ExecuteInProcessResult, built: Path, lake: Lake) -> None:

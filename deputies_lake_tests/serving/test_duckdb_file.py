@@ -4,12 +4,14 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import duckdb
 import pytest
 
+from deputies_lake.contracts import Column
 from deputies_lake.environments import Settings
 from deputies_lake.published import PublishedFiles
 from deputies_lake.resources.lake import Lake, LakeResource, MissingTableError
@@ -77,6 +79,17 @@ def test_each_table_says_in_both_languages_what_it_is(file: Path) -> None:
     assert found == [(f"{table.pt} / {table.en}",)]
 
 
+def test_rows_that_earlier_code_published_go_into_the_file_as_they_are(tmp_path: Path) -> None:
+    lake = small_lake.build(tmp_path)
+    newer = Column(name="is_new", type="boolean", pt="nova", en="new", nullable=True)
+    table = replace(mart_months.TABLE, columns=(*mart_months.TABLE.columns, newer))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb_file, "served_tables", lambda: {table.name: table})
+        duckdb_file.build(lake, tmp_path / duckdb_file.NAME)
+    with reading(tmp_path / duckdb_file.NAME) as connection:
+        assert connection.sql("SELECT month FROM mart_months").fetchall() == [(3,)]
+
+
 def test_it_says_what_is_in_it_and_how_to_cite_it(file: Path, lake: Lake) -> None:
     with reading(file) as connection:
         kind, snapshot = connection.sql(
@@ -91,7 +104,7 @@ def test_it_says_what_is_in_it_and_how_to_cite_it(file: Path, lake: Lake) -> Non
 
 def test_a_new_file_has_the_new_figures_and_who_holds_the_old_one_keeps_the_old(tmp_path: Path) -> None:
     lake, published = small_lake.build(tmp_path), PublishedFiles(str(tmp_path / "published"))
-    path, _ = duckdb_file.publish(lake, published)
+    path, _, _ = duckdb_file.publish(lake, published)
     with reading(path) as old:
         rows = [small_lake.row(mart_months.TABLE, year=2025, month=month) for month in (1, 2)]
         small_lake.commit(lake, mart_months.TABLE, rows)
@@ -128,10 +141,11 @@ def copied(in_aws: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setattr(
             duckdb_file, "served_tables", lambda: {t.name: t for t in (mart_deputies.TABLE, mart_months.TABLE)}
         )
-        location, _ = duckdb_file.publish(lake, published)
+        location, size, _ = duckdb_file.publish(lake, published)
     assert location == f"{in_aws.published}/lake.duckdb"
     path = tmp_path_factory.mktemp("fetched") / "lake.duckdb"
     path.write_bytes(published.read("lake.duckdb"))
+    assert path.stat().st_size == size
     with reading(path) as connection:
         yield connection
 

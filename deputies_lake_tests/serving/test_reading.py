@@ -8,8 +8,9 @@ import pytest
 from deputies_lake.raw import file_versions
 from deputies_lake.resources.lake import Lake, MissingTableError
 from deputies_lake.serving import mart_deputies, mart_months, mart_parties, reading
-from deputies_lake.serving.reading import QueryError, asked, notes, tables_in
+from deputies_lake.serving.reading import QueryError, asked, notes, tables_in, why_empty
 from deputies_lake.star import dim_suppliers
+from deputies_lake.tables import served_tables
 from deputies_lake_tests.serving import small_lake
 
 
@@ -30,6 +31,33 @@ def test_tables_of_both_layers_join(lake: Lake) -> None:
 
 def test_a_name_that_the_query_itself_gives_is_no_table(lake: Lake) -> None:
     assert answer(lake, "WITH a AS (FROM mart_deputies) SELECT count(*) FROM a") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT f.year FROM fct_expenses f WHERE f.expense_key = 2", [(2025,)]),
+        ("SELECT month FROM mart_deputies d JOIN mart_months AS m USING (year) WHERE d.deputy_key = 2", [(3,)]),
+        ("SELECT count(*) FROM mart_deputies NATURAL JOIN mart_months", [(0,)]),
+        (
+            "SELECT deputy_key FROM mart_deputies SEMI JOIN mart_months USING (year) ORDER BY 1",
+            [(2,), (small_lake.KEY,)],
+        ),
+        ("WITH mart_deputies AS (SELECT 1 AS one) FROM mart_deputies", [(1,)]),
+        ("SELECT max(COLUMNS('^ye.*')) FROM serving.mart_deputies", [(2025,)]),
+        ("FROM mart_months SELECT month", [(3,)]),
+        ("SELECT month FROM mart_months TABLESAMPLE 10 ROWS", [(3,)]),
+        ("PIVOT (SELECT year, month, receipts FROM mart_months) ON year USING sum(receipts)", [(3, 0)]),
+        ("SELECT serving.mart_months.month FROM serving.mart_months", [(3,)]),
+        ("SELECT 1 -- no table", [(1,)]),
+    ],
+)
+def test_whatever_duckdb_can_read_is_answered(lake: Lake, sql: str, expected: list[tuple[object, ...]]) -> None:
+    assert answer(lake, sql) == expected
+
+
+def test_the_names_of_all_tables_can_be_asked_for(lake: Lake) -> None:
+    assert answer(lake, "SHOW TABLES") == [(name,) for name in sorted(served_tables())]
 
 
 def test_an_answer_is_of_what_is_published_now(tmp_path: Path) -> None:
@@ -104,9 +132,33 @@ def test_a_misspelt_table_is_told_its_neighbours(lake: Lake) -> None:
         answer(lake, "FROM mart_deputados")
 
 
-def test_a_misspelt_column_is_told_its_neighbours(lake: Lake) -> None:
-    with pytest.raises(QueryError, match=r'"spend_amount" not found(.|\n)*spent_amount'):
-        answer(lake, "SELECT spend_amount FROM mart_deputies")
+def test_a_table_is_not_looked_for_in_another_layer(lake: Lake) -> None:
+    with pytest.raises(QueryError, match=r"in that layer; it is serving\.mart_deputies"):
+        answer(lake, "FROM star.mart_deputies")
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        (
+            "SELECT spend_amount FROM mart_deputies",
+            "no column spend_amount in mart_deputies; did you mean spent_",
+        ),
+        ("SELECT d.deputy FROM mart_deputies d", "no column deputy in mart_deputies; did you mean deputy_id"),
+        ("SELECT vlrLiquido FROM fct_expenses", "no column vlrliquido in fct_expenses; did you mean net_amount?"),
+        (
+            "SELECT supplier_name FROM fct_expenses",
+            r"in fct_expenses; dim_suppliers has it: JOIN dim_suppliers USING \(supplier_key\)",
+        ),
+        ("FROM mart_deputies JOIN dim_suppliers USING (party_kind)", "; mart_parties and dim_parties have it"),
+        ("SELECT first_digit FROM mart_months", "in mart_months; mart_first_digits has it"),
+        ("SELECT zzz FROM dim_dates, mart_months", "zzz in dim_dates or mart_months; there are date_key,"),
+        ("WITH a AS (SELECT 1 AS one FROM mart_months) SELECT month FROM a", '"month" not found in FROM clause'),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_what_is(lake: Lake, sql: str, told: str) -> None:
+    with pytest.raises(QueryError, match=told):
+        answer(lake, sql)
 
 
 def test_what_is_no_sql_is_told_where(lake: Lake) -> None:
@@ -117,6 +169,25 @@ def test_what_is_no_sql_is_told_where(lake: Lake) -> None:
 def test_a_table_that_was_never_published_says_what_to_materialize(tmp_path: Path) -> None:
     with pytest.raises(MissingTableError, match="--select serving/mart_months"):
         answer(small_lake.open_lake(tmp_path), "FROM mart_months")
+
+
+# what is said of no answer
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("FROM mart_deputies WHERE year = 2024", "0 rows; year 2024 is not in this lake, which has 2016, 2025"),
+        ("FROM mart_deputies d WHERE d.year IN (2016, 2018, 2019)", "0 rows; years 2018, 2019 are not in this lake"),
+        ("FROM mart_deputies WHERE year BETWEEN 2017 AND 2025", "0 rows; year 2017 is not in this lake"),
+        ("FROM mart_deputies WHERE year = 2025 AND receipts > 2030", "0 rows meet the conditions"),
+        ("FROM mart_deputies WHERE deputy_name = 'fulana'", "0 rows; texts are compared letter by letter: ILIKE"),
+        ("FROM ref_party_events WHERE happened > '2030-01-01'", "0 rows; texts"),
+        ("FROM dim_dates WHERE date_key = 20240101", "0 rows meet the conditions"),
+    ],
+)
+def test_an_empty_answer_is_told_why(lake: Lake, sql: str, told: str) -> None:
+    assert why_empty(lake, sql)[1].startswith(told)
 
 
 # what qualifies an answer
@@ -155,4 +226,4 @@ def test_what_is_no_figure_has_no_notes(lake: Lake) -> None:
 
 
 def test_the_tables_of_a_question_are_known_before_it_is_asked() -> None:
-    assert tables_in("FROM star.dim_suppliers, mart_months") == [mart_months.TABLE, dim_suppliers.TABLE]
+    assert tables_in("FROM star.dim_suppliers, mart_months") == [dim_suppliers.TABLE, mart_months.TABLE]
