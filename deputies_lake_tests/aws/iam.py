@@ -167,7 +167,8 @@ def _needs(operation: str, request: _Request) -> Iterator[Need]:
             yield from _of_glue(name, request)
         case "secretsmanager":
             secrets = secretsmanager_backends[_ACCOUNT][request.region].secrets
-            wanted = request.json["SecretId"]
+            # A list of secrets names none.
+            wanted = request.json.get("SecretId", "*")
             arns = [secret.arn for secret in secrets.values() if wanted in (secret.name, secret.arn)]
             yield Need(operation, arns[0] if arns else wanted)
         case _:
