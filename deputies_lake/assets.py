@@ -15,10 +15,10 @@ from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.emr.artifact import code_id
+from deputies_lake.lakehouse.engine import PanicError
+from deputies_lake.lakehouse.iceberg import ConcurrentCommitError
+from deputies_lake.lakehouse.lake import Published
 from deputies_lake.redaction import redacted_text
-from deputies_lake.resources.engine import PanicError
-from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import Published
 
 OWNER: Final = "team:data-platform"
 

@@ -34,10 +34,10 @@ def told(error: BaseException) -> str | None:
     """
     # These say what is wrong themselves. Their modules are asked only when something failed.
     from deputies_lake.environments import SettingsError
+    from deputies_lake.lakehouse.damage import DamagedTableError
+    from deputies_lake.lakehouse.lake import MissingTableError, OutdatedTableError
+    from deputies_lake.lakehouse.local_home import LakeError
     from deputies_lake.raw.published_csv import RawFileError
-    from deputies_lake.resources.damage import DamagedTableError
-    from deputies_lake.resources.lake import MissingTableError, OutdatedTableError
-    from deputies_lake.resources.local_home import LakeError
 
     if isinstance(
         error, DamagedTableError | LakeError | MissingTableError | OutdatedTableError | RawFileError | SettingsError

@@ -13,9 +13,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from deputies_lake.checks.audit import auditor
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.quota_years import TIMEZONE
 from deputies_lake.raw import file_versions, kaggle_reimbursements
-from deputies_lake.resources.lake import Lake
 from deputies_lake.star import dim_expense_categories, fct_expense_changes, fct_expenses
 
 BRASILIA = ZoneInfo(TIMEZONE)

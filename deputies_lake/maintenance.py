@@ -3,7 +3,7 @@
 Such files are what expired versions leave, and what runs staged that were killed before they published. Nothing but
 tables is looked at: the archive is for good, and what runs and queries leave in other buckets S3 itself expires (see
 `infrastructure/template.yaml`). When this runs is in `automation/maintenance.py`; what a version or its files are, in
-`resources/iceberg.py`.
+`lakehouse/iceberg.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ from typing import Final
 
 from deputies_lake.aws import AwsError, client
 from deputies_lake.environments import AwsSettings, Settings
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.damage import DamagedTableError
-from deputies_lake.resources.iceberg import Orphan
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.damage import DamagedTableError
+from deputies_lake.lakehouse.iceberg import Orphan
+from deputies_lake.lakehouse.lake import Lake
 
 FEWEST_VERSIONS: Final = 10
 """So many stay readable, however old they are: a table that changes once a year is to be compared, too."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deputies_lake.contracts import YEAR
 from deputies_lake.environments import SECRETS, VARIABLES, Environment, Settings, values
+from deputies_lake.lakehouse.damage import REPAIR, DamagedTableError
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive
 from deputies_lake.raw.rejections import Rejections, told
 from deputies_lake.raw.unused_files import UnusedFile, unused_files
-from deputies_lake.resources.damage import REPAIR, DamagedTableError
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import readiness
 from deputies_lake.serving.citation import is_invented
 

@@ -16,8 +16,8 @@ import duckdb
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import Table
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.tables import tables_of
 
 # When something was done, which differs between any two runs.

@@ -20,7 +20,7 @@ IN_LAYERS = sorted(name for name in MODULES if name.split("/")[0] in LAYERS)
 WITHOUT_DAGSTER = sorted(
     name
     for name in MODULES
-    if name.split("/")[0] in {*LAYERS, "checks", "reference", "sample", "contracts.py", "quota_years.py"}
+    if name.split("/")[0] in {*LAYERS, "checks", "lakehouse", "reference", "sample", "contracts.py", "quota_years.py"}
     and not name.endswith("/assets.py")
 )
 WITHOUT_AWS = sorted({*IN_LAYERS, *(name for name in MODULES if name.startswith("checks/"))})

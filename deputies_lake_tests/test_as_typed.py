@@ -9,7 +9,8 @@ import pytest
 
 from deputies_lake.cli.demo_runs import totals_by_year
 from deputies_lake.environments import Engine
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake_tests.as_typed import README, Shell, commands_in
 
 ROWS = 3_000

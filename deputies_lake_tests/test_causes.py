@@ -19,9 +19,9 @@ from pyspark.errors import PySparkRuntimeError
 from deputies_lake.assets import STEP, Results, key_of, publish, spec_of
 from deputies_lake.causes import of_event, told
 from deputies_lake.environments import DAGSTER_HOME, HOME, SettingsError
-from deputies_lake.resources.damage import DamagedTableError
-from deputies_lake.resources.lake import Published
-from deputies_lake.resources.local_home import LockedLakeError
+from deputies_lake.lakehouse.damage import DamagedTableError
+from deputies_lake.lakehouse.lake import Published
+from deputies_lake.lakehouse.local_home import LockedLakeError
 from deputies_lake.star import ref_monthly_quotas
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/lake/warehouse/x.parquet")

@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 
 from deputies_lake.environments import ENGINE, Engine
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.published_csv import PublishedCsv
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import readiness
 from deputies_lake.staging import rejected_rows
 from deputies_lake.tables import tables_of

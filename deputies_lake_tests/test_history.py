@@ -14,8 +14,8 @@ from deputies_lake import history
 from deputies_lake.checks.audit import AuditFailedError
 from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME, LANDING
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, MissingTableError
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.star import dim_expense_categories, fct_expenses
 from deputies_lake_tests.raw.test_intake import House, csv_of
 

@@ -19,9 +19,10 @@ from deputies_lake import history, maintenance
 from deputies_lake.aws import AwsError
 from deputies_lake.cli.main import main
 from deputies_lake.environments import ACCOUNT, ENDPOINT, HOME, Settings, load_settings
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.maintenance import Cleaned, clean
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.star import dim_expense_categories, fct_expenses
 from deputies_lake_tests.test_history import FUEL, YEAR, blank, commit, receipt
 

@@ -11,9 +11,9 @@ import pytest
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import Reference
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
 from deputies_lake.staging import rejected_rows
 from deputies_lake.star import fct_expenses
 from deputies_lake_tests.as_typed import Shell

@@ -13,10 +13,10 @@ from deputies_lake import causes
 from deputies_lake.automation.progress import RUN_CONFIG
 from deputies_lake.checks.audit import auditor
 from deputies_lake.definitions import defs
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.partitions import range_tags
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
-from deputies_lake.resources.lake import Lake
 from deputies_lake.star import fct_expenses
 
 

@@ -11,7 +11,7 @@ from deputies_lake.aws import AwsError
 from deputies_lake.environments import ENVIRONMENT, AwsSettings, Environment, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from deputies_lake.resources.lake import Lake
+    from deputies_lake.lakehouse.lake import Lake
 
 _ENVIRONMENTS: Final = [environment.value for environment in Environment if environment is not Environment.LOCAL]
 
@@ -43,7 +43,8 @@ def opened(environment: str | None) -> "Iterator[Lake]":
     """The environment's lake; what a person can mend becomes a message without a traceback."""
     # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
     from deputies_lake.history import NoVersionError
-    from deputies_lake.resources.lake import LakeResource, MissingTableError
+    from deputies_lake.lakehouse.lake import MissingTableError
+    from deputies_lake.resources.lake import LakeResource
     from deputies_lake.serving.reading import QueryError
 
     try:

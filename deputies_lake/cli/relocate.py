@@ -16,7 +16,7 @@ def relocate() -> None:
     settings = load_settings()
     if settings.environment is not Environment.LOCAL:
         raise click.UsageError(f"only a local lake can be moved; unset {ENVIRONMENT}, which is {settings.environment}")
-    from deputies_lake.resources.local_home import relocate
+    from deputies_lake.lakehouse.local_home import relocate
 
     tables = relocate(Path(settings.warehouse))
     if not tables:

@@ -1,4 +1,4 @@
-"""`deputies-lake repair`: a table whose metadata is lost made whole. How is in `resources/local_home.py`."""
+"""`deputies-lake repair`: a table whose metadata is lost made whole. How is in `lakehouse/local_home.py`."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def repair(table: str) -> None:
 
     What was published after that must be materialized again; years that are made from the same are not computed anew.
     """
-    from deputies_lake.resources.local_home import LakeError, go_back
+    from deputies_lake.lakehouse.local_home import LakeError, go_back
     from deputies_lake.tables import tables_of
 
     settings = load_settings()

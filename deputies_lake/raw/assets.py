@@ -12,6 +12,7 @@ from deputies_lake.assets import STEP, Results, check_specs_of, key_of, markdown
 from deputies_lake.checks.audit import Finding
 from deputies_lake.contracts import Table
 from deputies_lake.environments import CHAMBER_URL, HOME
+from deputies_lake.lakehouse.lake import Lake, Published
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import (
     chamber_expenses,
@@ -29,7 +30,7 @@ from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
 from deputies_lake.raw.single_file import SingleFile
 from deputies_lake.raw.unused_files import UnusedFile, unused_files
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Lake, LakeResource, Published
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.spark import SparkResource
 
 AS_IT_LIES: Final[Mapping[str, str]] = {"deputies_lake/fetch": "nothing"}

@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 from pyiceberg.table import Table as IcebergTable
 
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake, Staged
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import origin, zipped
 from deputies_lake.raw.amounts import readable_amounts
@@ -32,8 +34,6 @@ from deputies_lake.raw.equal_lines import EqualLines
 from deputies_lake.raw.file_dates import made_at
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError, read_blocks
 from deputies_lake.raw.rejections import LargestAmount, Rejections
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, Staged
 
 _ROWS_BETWEEN_REPORTS: Final = 1_000_000
 

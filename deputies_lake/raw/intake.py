@@ -14,6 +14,7 @@ from pyiceberg.table import Table as IcebergTable
 
 from deputies_lake.checks.audit import AuditFailedError, Finding, Sums, listed, not_published
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.lakehouse.lake import Lake, Published, Staged
 from deputies_lake.raw import file_versions, ingestion
 from deputies_lake.raw.archive import Acceptance, Archive, FileChangedError, LandedFile, LandingZone, Manifest
 from deputies_lake.raw.drop_guard import Earlier, compare
@@ -21,7 +22,6 @@ from deputies_lake.raw.file_dates import made_at
 from deputies_lake.raw.ingestion import Report
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
 from deputies_lake.raw.rejections import told
-from deputies_lake.resources.lake import Lake, Published, Staged
 
 FILES_ARE_READABLE: Final = "files_are_readable"
 """The check that says which years' files could not be read, why, and what to do."""

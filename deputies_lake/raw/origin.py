@@ -15,11 +15,11 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from deputies_lake.environments import DEMO_HOME, HOME
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements, zipped
 from deputies_lake.raw.archive import LandedFile, LandingZone
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
-from deputies_lake.resources.lake import Lake
 
 FIRST_INVENTED_BRANCH: Final = 9000
 

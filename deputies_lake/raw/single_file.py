@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 from deputies_lake.checks.audit import Finding
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse.lake import Lake, Published, Staged
 from deputies_lake.raw import ingestion
 from deputies_lake.raw.archive import Acceptance, Archive, FileChangedError, LandedFile, LandingZone, Refusal
 from deputies_lake.raw.ingestion import Report
 from deputies_lake.raw.intake import NothingToAcceptError, rejected_lines
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
 from deputies_lake.raw.rejections import told
-from deputies_lake.resources.lake import Lake, Published, Staged
 
 
 @dataclass(frozen=True, kw_only=True)

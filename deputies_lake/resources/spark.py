@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from deputies_lake.environments import Engine, Settings
 from deputies_lake.java import provide_class_archive, provide_java, started_by_spark
+from deputies_lake.lakehouse.engine import sail_session
 from deputies_lake.partitions import years_of_run
-from deputies_lake.resources.engine import sail_session
 
 
 class SparkResource(LazyPySparkResource):

@@ -33,10 +33,11 @@ from deputies_lake.assets import (
 )
 from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse.lake import Draft, Lake, Published, Row, Staged
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, Published, Row, Staged
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.serving import (

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from deputies_lake.contracts import YEAR, Table
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.raw import origin
-from deputies_lake.resources.lake import Lake, MissingTableError
 from deputies_lake.serving import publications
 from deputies_lake.star import fct_expenses
 

@@ -14,8 +14,8 @@ from typing import Final
 import duckdb
 
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.published import PublishedFiles
-from deputies_lake.resources.lake import Lake
 from deputies_lake.serving.citation import Citation, citation
 from deputies_lake.tables import SERVED, served_tables
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 import duckdb
 
 from deputies_lake.contracts import MONEY, SHARE, TOTAL, YEAR, Column, Table
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving.citation import Citation, citation
 from deputies_lake.serving.reading import opened
 

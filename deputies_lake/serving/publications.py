@@ -19,7 +19,7 @@ from deputies_lake.staging import rejected_rows
 from deputies_lake.star import fct_expenses
 
 if TYPE_CHECKING:
-    from deputies_lake.resources.lake import Lake
+    from deputies_lake.lakehouse.lake import Lake
 
 _FACT: Final = fct_expenses.TABLE
 _VERSIONS: Final = file_versions.TABLE

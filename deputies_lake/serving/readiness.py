@@ -15,7 +15,7 @@ from deputies_lake.raw import chamber_expenses, file_dates, file_versions
 from deputies_lake.raw.archive import LandedFile, LandingZone
 
 if TYPE_CHECKING:
-    from deputies_lake.resources.lake import Lake
+    from deputies_lake.lakehouse.lake import Lake
 
 DEADLINE: Final = time(7, 0)
 """By when the figures of the House's nightly files are to be there, by Brasília's clock."""

@@ -17,7 +17,7 @@ import duckdb
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import LAYERS, YEAR, Table
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import publications
 from deputies_lake.star import fct_expenses, ref_known_gaps
 from deputies_lake.tables import SERVED, served_tables

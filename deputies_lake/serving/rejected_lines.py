@@ -15,7 +15,7 @@ from deputies_lake.serving.publications import file_of
 from deputies_lake.staging import rejected_rows
 
 if TYPE_CHECKING:
-    from deputies_lake.resources.lake import Lake
+    from deputies_lake.lakehouse.lake import Lake
 
 _REJECTED: Final = rejected_rows.TABLE
 _HOUSE: Final = chamber_expenses.CSV

@@ -17,20 +17,12 @@ from pyspark.sql import DataFrame, SparkSession
 from deputies_lake.assets import STEP, Results, check_specs_of, publish, selected, spec_of, version_of, years_of
 from deputies_lake.checks.audit import Sums
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse.lake import Draft, Lake, MissingTableError, OutdatedTableError, Published, Staged, Years
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import chamber_expenses, ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import (
-    Draft,
-    Lake,
-    LakeResource,
-    MissingTableError,
-    OutdatedTableError,
-    Published,
-    Staged,
-    Years,
-)
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements

@@ -29,11 +29,12 @@ from deputies_lake.assets import (
 )
 from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse.lake import Draft, Lake, MissingTableError, Published, Row, Staged, Years
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables
-from deputies_lake.resources.lake import Draft, Lake, LakeResource, MissingTableError, Published, Row, Staged, Years
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import stg_kaggle_refunds

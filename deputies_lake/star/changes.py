@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from deputies_lake.checks.audit import Finding, auditor
 from deputies_lake.contracts import YEAR
-from deputies_lake.resources.lake import Lake, Published, Row, Standing
+from deputies_lake.lakehouse.lake import Lake, Published, Row, Standing
 from deputies_lake.star import fct_expense_changes, fct_expenses
 
 HISTORY: Final = "history_is_whole"

@@ -15,7 +15,8 @@ from typing import IO, Self, TypeVar
 import dagster as dg
 
 from deputies_lake.environments import Settings, load_settings
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake_tests.as_typed import Shell
 
 SECONDS = 600

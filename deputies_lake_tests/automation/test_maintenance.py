@@ -11,7 +11,8 @@ import pytest
 from deputies_lake import maintenance
 from deputies_lake.automation.maintenance import maintain_tables, maintenance_definitions
 from deputies_lake.environments import HOME, load_settings
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.star import fct_expenses
 from deputies_lake_tests.test_history import YEAR, commit, receipt

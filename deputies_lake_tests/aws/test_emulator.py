@@ -28,7 +28,7 @@ from pyiceberg.types import LongType, NestedField
 from deputies_lake.aws import client, require_account
 from deputies_lake.environments import ACCOUNT as ACCOUNT_VARIABLE
 from deputies_lake.environments import AwsSettings, load_settings
-from deputies_lake.resources.iceberg import glue_catalog
+from deputies_lake.lakehouse.iceberg import glue_catalog
 from deputies_lake_tests.aws import machine
 from deputies_lake_tests.aws.emulator import ACCOUNT, EmulatedAws
 from deputies_lake_tests.aws.machine import Machine, MachineError

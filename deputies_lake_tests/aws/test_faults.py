@@ -38,9 +38,9 @@ from deputies_lake.environments import (
     load_settings,
 )
 from deputies_lake.infrastructure.stack import Stack
-from deputies_lake.resources import iceberg
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.resources.emr.launcher import EmrStepLauncherResource
-from deputies_lake.resources.lake import Lake
 from deputies_lake.sample.kaggle import write_kaggle_files
 from deputies_lake.staging import stg_kaggle_reimbursements
 from deputies_lake_tests.aws import emulator, host

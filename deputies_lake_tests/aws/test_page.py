@@ -19,13 +19,14 @@ from moto.emr.models import emr_backends
 
 from deputies_lake.contracts import LAYERS, Table
 from deputies_lake.environments import CPF_KEY, HOME, LANDING, AwsSettings, load_settings
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.serving import rejected_lines
 from deputies_lake.staging import rejected_rows
 from deputies_lake_tests.aws.emulator import ACCOUNT, REGION, EmulatedAws
 from deputies_lake_tests.aws.page import ENVIRONMENT, HOUSE_YEAR, Terminal, lines, new_terminal, play
-from deputies_lake_tests.resources import rust
+from deputies_lake_tests.lakehouse import rust
 from deputies_lake_tests.test_definitions import CONTRACTS
 
 ROWS = 3_000

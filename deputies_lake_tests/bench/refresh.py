@@ -13,8 +13,8 @@ from typing import Final
 
 import duckdb
 
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.sample.chamber import ChamberYear, write_chamber_files
 from deputies_lake.sample.restatements import Restatement
 from deputies_lake.staging import stg_chamber_expenses

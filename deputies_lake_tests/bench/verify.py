@@ -11,8 +11,8 @@ from typing import Final
 import duckdb
 
 from deputies_lake.contracts import Table
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.staging import stg_kaggle_reimbursements
 from deputies_lake.staging.stg_kaggle_refunds import PARTY_ATTRIBUTES
 from deputies_lake.star import (

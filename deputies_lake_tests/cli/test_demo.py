@@ -10,9 +10,9 @@ from deputies_lake.cli import demo, demo_runs
 from deputies_lake.cli.demo_runs import Outcome
 from deputies_lake.cli.main import main
 from deputies_lake.environments import CHAMBER_URL, DAGSTER_HOME, HOME, LANDING, load_settings
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import chamber_expenses
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
 from deputies_lake.sample.chamber import write_chamber_files
 from deputies_lake_tests.serving.small_lake import commit, row
 

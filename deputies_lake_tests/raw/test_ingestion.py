@@ -14,11 +14,11 @@ import pytest
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake, MissingTableError, Published, Staged
 from deputies_lake.raw import ingestion, kaggle_refunds, kaggle_reimbursements, published_csv
 from deputies_lake.raw.archive import Archive, LandingZone, Manifest
 from deputies_lake.raw.published_csv import PublishedCsv, RawFileError
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, MissingTableError, Published, Staged
 from deputies_lake.sample.kaggle import KaggleSample, write_kaggle_files
 
 CSV, TABLE = kaggle_reimbursements.CSV, kaggle_reimbursements.TABLE

@@ -17,6 +17,8 @@ import pytest
 
 from deputies_lake.checks.audit import AuditFailedError, Finding
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import chamber_expenses, file_versions, ingestion, intake, published_csv
 from deputies_lake.raw.archive import Archive, LandingZone
@@ -29,8 +31,6 @@ from deputies_lake.raw.intake import (
     NothingToAcceptError,
     TakenIn,
 )
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
 
 CSV, TABLE = chamber_expenses.CSV, chamber_expenses.TABLE
 FUEL, POST = "COMBUSTÍVEIS E LUBRIFICANTES.", "SERVIÇOS POSTAIS"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive, LandingZone
 from deputies_lake.raw.ingestion import stage_file
 from deputies_lake.raw.intake import Intake, NoneTakenInError, TakenIn
 from deputies_lake.raw.origin import FIRST_INVENTED_BRANCH, is_invented_lake, origins
 from deputies_lake.raw.published_csv import RawFileError
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
 from deputies_lake.sample import tax_ids
 from deputies_lake.sample.chamber import write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from deputies_lake.checks.audit import Finding
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake, Published
 from deputies_lake.raw import kaggle_reimbursements, single_file
 from deputies_lake.raw.archive import Archive, LandingZone
 from deputies_lake.raw.intake import LINES_ARE_READABLE, NothingToAcceptError
 from deputies_lake.raw.published_csv import RawFileError
 from deputies_lake.raw.single_file import SingleFile
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, Published
 
 CSV, TABLE = kaggle_reimbursements.CSV, kaggle_reimbursements.TABLE
 SOUND = "0,2013-03-27 00:00:00,1772,PSB,SP,Fulana De Tal,35307490001399.0,Telephony,INVENTADA LTDA,70\n"

@@ -9,7 +9,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from deputies_lake.environments import ACCOUNT, ENDPOINT, Settings, load_settings
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake_tests.serving import small_lake
 
 

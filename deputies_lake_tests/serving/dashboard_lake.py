@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from deputies_lake.contracts import Table
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import file_versions
-from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import (
     mart_categories,
     mart_deputies,

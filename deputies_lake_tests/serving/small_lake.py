@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from deputies_lake.contracts import SHARE, Table
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables as reference
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import mart_deputies, mart_months, publications
 from deputies_lake.star import dim_suppliers, fct_expenses, ref_known_gaps
 from deputies_lake.star.shipped import typed

@@ -7,8 +7,9 @@ import dagster as dg
 import duckdb
 import pytest
 
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.serving import data_dictionary, publications
 from deputies_lake.serving.assets import build_duckdb_file, describe_tables
 from deputies_lake.serving.reading import asked

@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from deputies_lake.assets import key_of
 from deputies_lake.contracts import Table
 from deputies_lake.environments import Engine
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.serving import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.raw import file_versions
-from deputies_lake.resources.lake import Lake, MissingTableError
 from deputies_lake.serving import mart_deputies, publications
 from deputies_lake.serving.citation import citation
 from deputies_lake_tests.serving import small_lake

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deputies_lake.contracts import Table
-from deputies_lake.resources.lake import Lake, MissingTableError
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.serving import (
     mart_categories,
     mart_deputies,

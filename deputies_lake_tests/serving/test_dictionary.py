@@ -13,7 +13,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from deputies_lake.contracts import LAYERS, MONEY, SHARE, TOTAL, TYPES
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import data_dictionary, dictionary
 from deputies_lake.serving.citation import citation
 from deputies_lake.tables import SERVED, served_tables, tables_of

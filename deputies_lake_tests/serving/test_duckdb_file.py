@@ -13,8 +13,9 @@ import pytest
 
 from deputies_lake.contracts import Column
 from deputies_lake.environments import Settings
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.published import PublishedFiles
-from deputies_lake.resources.lake import Lake, LakeResource, MissingTableError
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.serving import duckdb_file, mart_deputies, mart_months, publications
 from deputies_lake.star import fct_expenses
 from deputies_lake_tests.serving import small_lake

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import exports, mart_deputies
 from deputies_lake.serving.exports import ExportError, export
 from deputies_lake.serving.reading import opened

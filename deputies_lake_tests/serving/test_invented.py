@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import dictionary, duckdb_file, mart_deputies, publications
 from deputies_lake.serving.citation import INVENTED_EN, INVENTED_PT, citation, is_invented
 from deputies_lake.serving.dashboard import page

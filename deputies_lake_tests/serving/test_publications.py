@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import publications
 from deputies_lake.staging import rejected_rows
 from deputies_lake.star import fct_expenses

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.raw import file_versions
-from deputies_lake.resources.lake import Lake, MissingTableError
 from deputies_lake.serving import mart_deputies, mart_months, mart_parties, reading
 from deputies_lake.serving.reading import QueryError, asked, notes, tables_in, why_empty
 from deputies_lake.star import dim_suppliers

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import file_versions
-from deputies_lake.resources.lake import Lake
 from deputies_lake.serving import rejected_lines
 from deputies_lake.staging import rejected_rows
 from deputies_lake_tests.serving import small_lake

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from deputies_lake import contracts
 from deputies_lake.contracts import MONEY, SHARE, TOTAL, Column, Table
 from deputies_lake.environments import Engine
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import file_versions
-from deputies_lake.resources.lake import Lake
 from deputies_lake.star import fct_expense_changes, fct_expenses
 from deputies_lake.star.expenses import HOUSE
 from deputies_lake_tests.compare_lakes import compare

@@ -13,10 +13,11 @@ from pyspark.sql import SparkSession
 
 from deputies_lake.contracts import Table
 from deputies_lake.environments import Engine
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.assets import kaggle_refunds_asset, kaggle_reimbursements_asset, take_in_chamber_expenses
 from deputies_lake.resources.files import FilesResource
-from deputies_lake.resources.lake import Lake, LakeResource
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.resources.settings import SettingsResource
 from deputies_lake.resources.spark import SparkResource
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_reimbursements

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deputies_lake.checks.audit import Finding
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.lake import Lake, MissingTableError
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.lake import Lake, MissingTableError
 from deputies_lake.star import changes, fct_expense_changes, fct_expenses
 from deputies_lake_tests.serving.small_lake import commit, open_lake, row
 

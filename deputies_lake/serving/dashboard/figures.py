@@ -17,7 +17,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from deputies_lake.checks.audit import auditor
 from deputies_lake.contracts import YEAR
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import (
     mart_categories,
     mart_deputies,

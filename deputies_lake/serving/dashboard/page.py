@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving.citation import INVENTED_EN, INVENTED_PT, Citation, citation
 from deputies_lake.serving.dashboard.figures import TABLES, Figures
 from deputies_lake.star import ref_known_gaps

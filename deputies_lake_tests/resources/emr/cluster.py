@@ -29,7 +29,7 @@ from deputies_lake.emr import artifact, step_main
 from deputies_lake.emr.artifact import Artifact
 from deputies_lake.environments import AwsSettings
 from deputies_lake_tests.emr.cloud import make_bucket
-from deputies_lake_tests.resources.workers import PROCESSES
+from deputies_lake_tests.lakehouse.workers import PROCESSES
 
 ACCOUNT_ID = "123456789012"
 ACTIVE = {"PENDING", "RUNNING"}

@@ -67,8 +67,8 @@ from sqlalchemy.exc import IntegrityError
 
 from deputies_lake import contracts
 from deputies_lake.contracts import YEAR
-from deputies_lake.resources.damage import DamagedTableError, lost_rows, reading_metadata
-from deputies_lake.resources.local_home import open_catalog
+from deputies_lake.lakehouse.damage import DamagedTableError, lost_rows, reading_metadata
+from deputies_lake.lakehouse.local_home import open_catalog
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column
 from deputies_lake.environments import Engine
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources.tables import EXPENSES, expenses, publish, retyped, rows_of, stage
+from deputies_lake.lakehouse import iceberg
+from deputies_lake_tests.lakehouse.tables import EXPENSES, expenses, publish, retyped, rows_of, stage
 
 pytestmark = pytest.mark.engine(Engine.SPARK)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pyiceberg.table import Table
 
-from deputies_lake_tests.resources.tables import counts, publish, remove_orphans
-from deputies_lake_tests.resources.workers import DEATHS, PROCESSES, Job, publish_and_die
+from deputies_lake_tests.lakehouse.tables import counts, publish, remove_orphans
+from deputies_lake_tests.lakehouse.workers import DEATHS, PROCESSES, Job, publish_and_die
 
 OLD = {(2018, 1): 3, (2019, 1): 2, (2020, 1): 1}
 NEW = {(2018, 1): 3, (2019, 2): 4, (2020, 2): 5}

@@ -22,7 +22,7 @@ from pyiceberg.table import Table
 from deputies_lake import contracts
 from deputies_lake.contracts import YEAR
 from deputies_lake.environments import ENGINE, SPARK_MEMORY, SettingsError, prepare_sail
-from deputies_lake.resources import iceberg
+from deputies_lake.lakehouse import iceberg
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

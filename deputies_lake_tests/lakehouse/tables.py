@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 
 from deputies_lake import contracts
 from deputies_lake.contracts import MONEY, Column
-from deputies_lake.resources import iceberg
+from deputies_lake.lakehouse import iceberg
 
 EXPENSES = contracts.Table(
     layer="star",

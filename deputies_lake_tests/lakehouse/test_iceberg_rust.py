@@ -7,9 +7,9 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from deputies_lake.contracts import Column
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources import rust
-from deputies_lake_tests.resources.tables import EXPENSES, expenses, publish, retyped, rows_of, stage
+from deputies_lake.lakehouse import iceberg
+from deputies_lake_tests.lakehouse import rust
+from deputies_lake_tests.lakehouse.tables import EXPENSES, expenses, publish, retyped, rows_of, stage
 
 
 def by_rust(table: Table) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from deputies_lake.contracts import MONEY
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources.tables import (
+from deputies_lake.lakehouse import iceberg
+from deputies_lake_tests.lakehouse.tables import (
     EXPENSES,
     counts,
     expenses,

@@ -16,10 +16,11 @@ from deputies_lake import maintenance
 from deputies_lake.causes import of_event
 from deputies_lake.cli.main import main
 from deputies_lake.environments import HOME, load_settings
+from deputies_lake.lakehouse import iceberg, local_home
+from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.lakehouse.local_home import LakeError, LockedLakeError, relocate
 from deputies_lake.maintenance import clean
-from deputies_lake.resources import iceberg, local_home
-from deputies_lake.resources.lake import Lake, LakeResource
-from deputies_lake.resources.local_home import LakeError, LockedLakeError, relocate
+from deputies_lake.resources.lake import LakeResource
 from deputies_lake.star import dim_expense_categories, fct_expenses
 from deputies_lake_tests.test_history import FUEL, YEAR, blank, commit, receipt
 

@@ -15,8 +15,8 @@ from unittest import mock
 from pyiceberg.catalog import Catalog
 from pyiceberg.table.update import snapshot as snapshots
 
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources.tables import EXPENSES, publish
+from deputies_lake.lakehouse import iceberg
+from deputies_lake_tests.lakehouse.tables import EXPENSES, publish
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deputies_lake_tests.resources.workers import PROCESSES
+from deputies_lake_tests.lakehouse.workers import PROCESSES
 
 
 def read(locations: Mapping[str, str], storage: Mapping[str, str]) -> Mapping[str, pa.Table]:

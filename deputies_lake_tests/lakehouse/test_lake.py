@@ -13,10 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 from deputies_lake import contracts
 from deputies_lake.assets import metadata_of
 from deputies_lake.checks.audit import AuditFailedError, Finding, Group, Sums
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.iceberg import ConcurrentCommitError
-from deputies_lake.resources.lake import Draft, Lake, MissingTableError, Published, Staged, Standing
-from deputies_lake_tests.resources.tables import EXPENSES, PARTIES, expenses, stage
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.iceberg import ConcurrentCommitError
+from deputies_lake.lakehouse.lake import Draft, Lake, MissingTableError, Published, Staged, Standing
+from deputies_lake_tests.lakehouse.tables import EXPENSES, PARTIES, expenses, stage
 
 STATES = replace(PARTIES, name="dim_states")
 MEMBERS = replace(

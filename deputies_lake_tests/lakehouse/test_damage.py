@@ -15,8 +15,8 @@ from deputies_lake.checks.audit import AuditFailedError
 from deputies_lake.cli.main import main
 from deputies_lake.contracts import Table
 from deputies_lake.environments import DAGSTER_HOME, HOME
-from deputies_lake.resources.damage import DamagedTableError
-from deputies_lake.resources.lake import Lake
+from deputies_lake.lakehouse.damage import DamagedTableError
+from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.serving import mart_deputies
 from deputies_lake.star import dim_suppliers, fct_expenses
 from deputies_lake_tests.serving import small_lake

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyiceberg.table import Table
 
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources.tables import EXPENSES, counts, publish
-from deputies_lake_tests.resources.workers import PROCESSES, Job, open_at_once, publish_at_once
+from deputies_lake.lakehouse import iceberg
+from deputies_lake_tests.lakehouse.tables import EXPENSES, counts, publish
+from deputies_lake_tests.lakehouse.workers import PROCESSES, Job, open_at_once, publish_at_once
 
 ONE_YEAR = [Job({2019: 3}, version) for version in (2, 3, 4, 5)]
 

@@ -4,8 +4,8 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from deputies_lake.resources import iceberg
-from deputies_lake_tests.resources.tables import EXPENSES
+from deputies_lake.lakehouse import iceberg
+from deputies_lake_tests.lakehouse.tables import EXPENSES
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from deputies_lake import causes
 from deputies_lake.assets import STEP, Results, check_specs_of, publish, spec_of
 from deputies_lake.contracts import MONEY, Column, Table
 from deputies_lake.environments import Engine, SettingsError
-from deputies_lake.resources import engine, iceberg
-from deputies_lake.resources.lake import Draft, Lake, Published
+from deputies_lake.lakehouse import engine, iceberg
+from deputies_lake.lakehouse.lake import Draft, Lake, Published
 from deputies_lake.staging.tax_ids import redacted
 
 RECEIPTS: Final = Table(
@@ -184,8 +184,8 @@ def test_a_panic_fails_the_step_in_its_words_after_one_more_try_and_publishes_no
 BY_MEMORY: Final = """
 import sys
 from pathlib import Path
-from deputies_lake.resources import engine, iceberg
-from deputies_lake_tests.resources.test_engine import RECEIPTS
+from deputies_lake.lakehouse import engine, iceberg
+from deputies_lake_tests.lakehouse.test_engine import RECEIPTS
 
 table = iceberg.ensure_table(iceberg.local_catalog(Path(sys.argv[1])), RECEIPTS)
 keys = "SELECT sha2(CAST(id AS string), 256) AS k, id FROM range(400000)"

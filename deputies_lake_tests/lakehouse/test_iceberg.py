@@ -16,9 +16,9 @@ from pyiceberg.table.update import update_table_metadata
 
 from deputies_lake import contracts
 from deputies_lake.contracts import Column
-from deputies_lake.resources import iceberg
-from deputies_lake.resources.local_home import LakeError
-from deputies_lake_tests.resources.tables import (
+from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.local_home import LakeError
+from deputies_lake_tests.lakehouse.tables import (
     EXPENSES,
     PARTIES,
     counts,
