@@ -17,6 +17,7 @@ from pyiceberg.table.update import update_table_metadata
 from deputies_lake import contracts
 from deputies_lake.contracts import Column
 from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.iceberg import expiry
 from deputies_lake.lakehouse.local_home import LakeError
 from deputies_lake_tests.lakehouse.tables import (
     EXPENSES,
@@ -307,7 +308,7 @@ def test_what_was_published_during_the_clean_up_is_kept(
 def test_a_listing_without_the_table_deletes_nothing(table: Table, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     publish(table, {2018: 1})
     before = files_below(root)
-    monkeypatch.setattr(iceberg, "_referenced_paths", lambda *_: {"/elsewhere/star/fct_expenses/a.parquet"})
+    monkeypatch.setattr(expiry, "_referenced_paths", lambda *_: {"/elsewhere/star/fct_expenses/a.parquet"})
     with pytest.raises(RuntimeError, match="nothing deleted"):
         remove_orphans(table, older_than=AT_ONCE)
     assert files_below(root) == before
