@@ -1,4 +1,4 @@
-"""`deputies-lake relocate`: a copied or moved lake made one of its own. How is in `resources/local_home.py`."""
+"""`deputies-lake relocate`: a copied or moved lake made one of its own. How is in `lakehouse/local_home.py`."""
 
 from pathlib import Path
 
