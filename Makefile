@@ -44,7 +44,7 @@ aws-demo: $(VENV)/installed-dev ## Play docs/aws.md on an emulated AWS: infrastr
 
 ##@ Work on the code
 
-bench: $(VENV)/installed-dev ## Compare with plain PySpark, the predecessor's way and DuckDB on 3 million rows
+bench: $(VENV)/installed-dev ## Compare both engines with plain PySpark, the predecessor's way and DuckDB on 3 million rows
 	@$(BIN)/python -m deputies_lake_tests.bench --memory --arrivals 5 --write deputies_lake/docs/benchmark.md
 
 aws-bench: $(VENV)/installed-dev ## Count EMR steps and measure the launcher, on the emulated AWS

@@ -18,7 +18,7 @@ import click
 
 from deputies_lake.java import provide_java
 from deputies_lake_tests.bench import arrivals, inputs, measure, refresh, report, verify
-from deputies_lake_tests.bench.contenders import ALL, LAKE, Contender
+from deputies_lake_tests.bench.contenders import ALL, LAKE, LAKES, Contender, TheLake
 
 _SECONDS_BETWEEN_LINES: Final = 30
 """Where nobody watches a terminal."""
@@ -42,7 +42,8 @@ def main() -> None:
         sections += compare(given.rows, given.rounds)
         sections.append(restate(given.year_rows, given.rounds))
     if given.memory:
-        sections += ["## The lake's memory", report.memory({rows: run_alone(rows) for rows in given.memory_rows})]
+        runs = {lake.title: {rows: run_alone(lake, rows) for rows in given.memory_rows} for lake in LAKES}
+        sections += ["## The lake's memory", report.memory(runs)]
     if given.arrivals:
         with _fresh_directory() as directory:
             sections.append(arrivals.section(directory, given.year_rows, given.arrivals))
@@ -77,16 +78,16 @@ def restate(rows: int, rounds: int) -> str:
         return refresh.section(rows, refresh.refresh(directory, rows, rounds, _Progress(f"{rows:,} rows of a year")))
 
 
-def run_alone(rows: int) -> measure.Usage:
+def run_alone(lake: TheLake, rows: int) -> measure.Usage:
     with _fresh_directory() as directory:
-        return run(LAKE, rows, directory, f"{rows:,} rows")
+        return run(lake, rows, directory, f"{rows:,} rows")
 
 
 def run(contender: Contender, rows: int, directory: Path, what: str) -> measure.Usage:
     """One measured run, its output below `directory`. Exits with a message if it failed or its fact is wrong."""
     data = inputs.of_size(rows)
     output = directory / contender.name
-    if contender is LAKE:
+    if isinstance(contender, TheLake):
         output.mkdir()
     # What the run before left to be written is not this one's burden.
     os.sync()

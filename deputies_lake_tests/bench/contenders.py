@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deputies_lake.environments import CHAMBER_URL, CPF_KEY, HOME, LANDING
+from deputies_lake.environments import CHAMBER_URL, CPF_KEY, ENGINE, HOME, LANDING, Engine
 from deputies_lake_tests.bench import shared
 
 
@@ -25,19 +25,25 @@ class Contender:
         return [sys.executable, "-m", f"{__package__}.{self.name}", *arguments]
 
 
-class _TheLake(Contender):
+@dataclass(frozen=True, kw_only=True)
+class TheLake(Contender):
+    """This project, with one of its engines."""
+
+    engine: Engine
+
     def command(self, csv: Path, output: Path) -> Sequence[str]:
         # What its opponents make, too: they have no marts.
         selection = " or ".join(f"group:{layer}" for layer in ("raw", "staging", "star"))
-        return lake_command(output, csv.parent, "2009...2017", selection=selection)
+        return lake_command(output, csv.parent, "2009...2017", selection=selection, engine=self.engine)
 
 
-def lake_command(home: Path, landing: Path, years: str, *, selection: str) -> Sequence[str]:
+def lake_command(home: Path, landing: Path, years: str, *, selection: str, engine: Engine) -> Sequence[str]:
     """Materializes a selection of the lake's assets in `home` from the files in `landing`, none of them fetched."""
     settings = {
         HOME: home,
         LANDING: landing,
         CHAMBER_URL: "none",
+        ENGINE: engine,
         CPF_KEY: shared.CPF_KEY,
         "DAGSTER_HOME": home,
         "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -51,7 +57,14 @@ def lake_command(home: Path, landing: Path, years: str, *, selection: str) -> Se
     ]
 
 
-LAKE: Final = _TheLake(name="lake", title="deputies_lake", fact="", tables_as_lake=True, keys_as_lake=True)
+def _lake(name: str, engine: Engine) -> TheLake:
+    title = f"deputies_lake, {engine.title()}"
+    return TheLake(name=name, title=title, fact="", tables_as_lake=True, keys_as_lake=True, engine=engine)
+
+
+LAKE: Final = _lake("lake", Engine.SPARK)
+LAKE_ON_SAIL: Final = _lake("lake_on_sail", Engine.SAIL)
+LAKES: Final = (LAKE, LAKE_ON_SAIL)
 PLAIN_PYSPARK: Final = Contender(
     name="plain_pyspark", title="plain PySpark", fact="fct_expenses", tables_as_lake=True, keys_as_lake=True
 )
@@ -62,4 +75,4 @@ DUCKDB: Final = Contender(
     name="duckdb_peer", title="DuckDB", fact="fct_expenses", tables_as_lake=True, keys_as_lake=False
 )
 
-ALL: Final = (LAKE, PLAIN_PYSPARK, PREDECESSOR, DUCKDB)
+ALL: Final[Sequence[Contender]] = (*LAKES, PLAIN_PYSPARK, PREDECESSOR, DUCKDB)

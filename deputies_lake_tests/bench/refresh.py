@@ -6,7 +6,7 @@ those drawn, and DuckDB's rows the lake's.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,9 @@ from deputies_lake.sample.chamber import ChamberYear, write_chamber_files
 from deputies_lake.sample.restatements import Restatement
 from deputies_lake.staging import stg_chamber_expenses
 from deputies_lake.star import fct_expenses
-from deputies_lake_tests.bench.contenders import lake_command
+from deputies_lake_tests.bench.contenders import LAKES, TheLake, lake_command
 from deputies_lake_tests.bench.measure import Progress, Usage, measure
-from deputies_lake_tests.bench.report import seconds_of_steps, spread, table
+from deputies_lake_tests.bench.report import Steps, seconds_of_steps, spread, table
 from deputies_lake_tests.bench.verify import hashed, odd_columns
 
 YEARS: Final = (2023, 2024)
@@ -30,55 +30,80 @@ YEAR: Final = YEARS[-1]
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What a refresh took: the lake, the seconds in each of its steps, and DuckDB."""
+    """What a refresh took: each lake, by its title, the seconds in each of its steps, and DuckDB."""
 
-    lake: Usage
-    steps: dict[str, float]
+    lakes: Mapping[str, Usage]
+    steps: Mapping[str, Steps]
     duckdb: Usage
 
 
 def refresh(directory: Path, rows: int, rounds: int, progress: Progress) -> Sequence[Round]:
     """`rounds` versions of a year of `rows` rows. Raises `CommandFailedError`, and `ValueError` for wrong figures."""
-    landing, home = directory / "landing", directory / "lake"
-    home.mkdir()
+    landing = directory / "landing"
     write_chamber_files(landing, years=YEARS, rows_per_year=rows)
-    measure(lake_command(home, landing, f"{YEARS[0]}...{YEAR}", selection="*"), directory / "first.log", progress)
+    for lake in LAKES:
+        (directory / lake.name).mkdir()
+        _materialize(lake, directory, f"{YEARS[0]}...{YEAR}", progress)
     found = []
     for number in range(1, rounds + 1):
         restated = Restatement(added=100 * number, removed=10 * number, altered=50 * number)
         drawn = write_chamber_files(landing, years=[YEAR], rows_per_year=rows, restatement=restated).by_year[YEAR]
-        log, tables = directory / f"lake_{number}.log", directory / f"duckdb_{number}"
-        lake = measure(lake_command(home, landing, f"{YEAR}...{YEAR}", selection="*"), log, progress)
+        tables = directory / f"duckdb_{number}"
+        done = {lake.title: _materialize(lake, directory, f"{YEAR}...{YEAR}", progress) for lake in LAKES}
         peer = measure(
             [sys.executable, "-m", f"{__package__}.house_year", "--input", str(drawn.path), "--output", str(tables)],
             directory / f"duckdb_{number}.log",
             progress,
         )
-        _require_equal(home, tables, drawn)
-        found.append(Round(lake=lake, steps=dict(seconds_of_steps(log.read_text())), duckdb=peer))
+        for lake in LAKES:
+            _require_equal(directory / lake.name, tables, drawn)
+        found.append(
+            Round(
+                lakes={title: usage for title, (usage, _) in done.items()},
+                steps={title: steps for title, (_, steps) in done.items()},
+                duckdb=peer,
+            )
+        )
     return found
+
+
+def _materialize(lake: TheLake, directory: Path, years: str, progress: Progress) -> tuple[Usage, Steps]:
+    log = directory / f"{lake.name}.log"
+    command = lake_command(directory / lake.name, directory / "landing", years, selection="*", engine=lake.engine)
+    return measure(command, log, progress), seconds_of_steps(log.read_text())
 
 
 def section(rows: int, rounds: Sequence[Round]) -> str:
     """The figures as markdown: medians (min to max)."""
+    used = {title: [one.lakes[title] for one in rounds] for title in rounds[0].lakes}
+    used["DuckDB"] = [one.duckdb for one in rounds]
     lines = [
-        ["deputies_lake", spread([r.lake.wall_seconds for r in rounds]), spread([r.lake.cpu_seconds for r in rounds])],
-        ["DuckDB", spread([r.duckdb.wall_seconds for r in rounds]), spread([r.duckdb.cpu_seconds for r in rounds])],
+        [title, spread([one.wall_seconds for one in of]), spread([one.cpu_seconds for one in of])]
+        for title, of in used.items()
     ]
-    steps = [[step, spread([r.steps[step] for r in rounds])] for step in rounds[0].steps]
-    rest = [r.lake.wall_seconds - sum(r.steps.values()) for r in rounds]
-    ratio = spread([r.lake.wall_seconds / r.duckdb.wall_seconds for r in rounds])
+    ratios = [
+        f"{title} takes {spread([one.lakes[title].wall_seconds / one.duckdb.wall_seconds for one in rounds])} times"
+        for title in rounds[0].lakes
+    ]
+    titles = [*rounds[0].lakes]
+    steps = [
+        [step, *(spread([one.steps[title][step] for one in rounds]) for title in titles)]
+        for step in rounds[0].steps[titles[0]]
+    ]
+    rest = [
+        spread([one.lakes[title].wall_seconds - sum(one.steps[title].values()) for one in rounds]) for title in titles
+    ]
     text = (
         f"{rows:,} rows, versions in turns: {len(rounds)}, each a cold process. The lake archives, compares the file, "
         "replaces the year in every layer, builds the dimensions of all years, audits, commits and makes what people "
-        f"open; DuckDB types the rows and makes the fact's. The lake takes {ratio} times as long."
+        f"open; DuckDB types the rows and makes the fact's. Beside DuckDB, {', '.join(ratios)} as long."
     )
     return "\n\n".join(
         [
             "## A restated year of the House",
             text,
             table(["", "wall s", "CPU s"], lines),
-            table(["step of the lake", "s"], [*steps, ["(outside the steps)", spread(rest)]]),
+            table(["step, s", *titles], [*steps, ["(outside the steps)", *rest]]),
         ]
     )
 

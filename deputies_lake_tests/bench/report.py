@@ -22,7 +22,7 @@ Round = Mapping[str, Usage]
 
 Steps = Mapping[str, float]
 
-_PACKAGES: Final = ("dagster", "pyspark", "pyiceberg", "pyarrow", "duckdb")
+_PACKAGES: Final = ("dagster", "pyspark", "pysail", "pyiceberg", "pyarrow", "duckdb")
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -63,13 +63,19 @@ def steps(runs: Sequence[tuple[Usage, Steps]]) -> str:
     return table(["step of the lake", "s"], [*rows, ["(outside the steps)", spread(rest)]])
 
 
-def memory(runs: Mapping[int, Usage]) -> str:
-    """The lake's peak memory for files of different sizes."""
-    rows = [[f"{size:,}", f"{use.peak_bytes / 2**20:,.0f}", f"{use.wall_seconds:,.1f}"] for size, use in runs.items()]
-    small, large = min(runs), max(runs)
-    ratio = runs[large].peak_bytes / runs[small].peak_bytes
-    sentence = f"{large / small:.3g} times the rows take {ratio:.2f} times the memory."
-    return f"{table(['rows', 'peak MiB', 'wall s'], rows)}\n\n{sentence}"
+def memory(runs: Mapping[str, Mapping[int, Usage]]) -> str:
+    """Each lake's peak memory, by its title, for files of different sizes."""
+    rows = [
+        [title, f"{size:,}", f"{use.peak_bytes / 2**20:,.0f}", f"{use.wall_seconds:,.1f}"]
+        for title, of_lake in runs.items()
+        for size, use in of_lake.items()
+    ]
+    sentences = []
+    for title, of_lake in runs.items():
+        small, large = min(of_lake), max(of_lake)
+        ratio = of_lake[large].peak_bytes / of_lake[small].peak_bytes
+        sentences.append(f"{title}: {large / small:.3g} times the rows take {ratio:.2f} times the memory.")
+    return "\n\n".join([table(["", "rows", "peak MiB", "wall s"], rows), *sentences])
 
 
 def surroundings() -> str:

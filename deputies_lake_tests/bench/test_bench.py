@@ -12,7 +12,7 @@ import pytest
 from deputies_lake.sample.chamber import write_chamber_files
 from deputies_lake.sample.kaggle import write_kaggle_files
 from deputies_lake_tests.bench import report, verify
-from deputies_lake_tests.bench.contenders import DUCKDB, LAKE, PLAIN_PYSPARK
+from deputies_lake_tests.bench.contenders import DUCKDB, LAKE, LAKE_ON_SAIL, PLAIN_PYSPARK
 
 # Two copies of a process that works for half a second; the second outlives the command, as a JVM does.
 WORK = "import time; held = bytearray(64 << 20)\nwhile time.process_time() < 0.5: pass"
@@ -43,14 +43,15 @@ def test_duckdb_finds_what_was_drawn_for_a_year_of_the_house(tmp_path: Path) -> 
         assert fact.aggregate("count(*), sum(net_amount)").fetchone() == (drawn.total.rows, drawn.total.net)
 
 
-def test_the_opponents_tables_have_the_lakes_values(tmp_path: Path) -> None:
+def test_the_other_engine_and_the_opponents_have_the_lakes_values(tmp_path: Path) -> None:
     landing, output = tmp_path / "landing", tmp_path / "tables"
     sample = write_kaggle_files(landing, rows=3_000, refunds=False)
-    (output / LAKE.name).mkdir(parents=True)
-    for contender in (LAKE, PLAIN_PYSPARK, DUCKDB):
+    for lake in (LAKE, LAKE_ON_SAIL):
+        (output / lake.name).mkdir(parents=True)
+    for contender in (LAKE, LAKE_ON_SAIL, PLAIN_PYSPARK, DUCKDB):
         command = contender.command(sample.reimbursements, output / contender.name)
         subprocess.run(command, check=True, capture_output=True)
-    for opponent in (PLAIN_PYSPARK, DUCKDB):
+    for opponent in (LAKE_ON_SAIL, PLAIN_PYSPARK, DUCKDB):
         assert verify.differences(opponent, output / opponent.name, output / LAKE.name) == []
 
 

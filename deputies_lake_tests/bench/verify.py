@@ -24,7 +24,7 @@ from deputies_lake.star import (
     dim_suppliers,
     fct_expenses,
 )
-from deputies_lake_tests.bench.contenders import LAKE, Contender
+from deputies_lake_tests.bench.contenders import LAKE, Contender, TheLake
 
 Figures = dict[int, tuple[int, Decimal]]
 """Rows and BRL of each year."""
@@ -74,8 +74,9 @@ def hashed(table: Table) -> set[str]:
 
 
 def _view(connection: duckdb.DuckDBPyConnection, contender: Contender, output: Path, table: Table) -> str:
-    if contender is LAKE:
-        return Lake(iceberg.local_catalog(output / "warehouse")).view(connection, table)
+    if isinstance(contender, TheLake):
+        lake = Lake(iceberg.local_catalog(output / "warehouse"))
+        return lake.view(connection, table, name=f"{contender.name}_{table.name}")
     name = contender.fact if table is fct_expenses.TABLE else table.name
     files = [str(path) for path in (output / name).rglob("*.parquet")]
     connection.read_parquet(files, hive_partitioning=True).create_view(name)
