@@ -16,6 +16,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table.update import snapshot as snapshots
 
 from deputies_lake.lakehouse import iceberg
+from deputies_lake.lakehouse.iceberg import commits
 from deputies_lake_tests.lakehouse.tables import EXPENSES, publish
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def after(owner: Any, name: str) -> None:
 
 
 DEATHS: Mapping[str, Callable[[Catalog], None]] = {
-    "after the data files": lambda catalog: before(iceberg, "inspect_files"),
+    "after the data files": lambda catalog: before(commits, "inspect_files"),
     "after the manifests": lambda catalog: before(snapshots, "write_manifest_list"),
     "after the manifest list": lambda catalog: before(catalog, "commit_table"),
     "after the metadata": lambda catalog: after(catalog, "_write_metadata"),
