@@ -16,6 +16,7 @@ from deputies_lake.raw.amounts import BLANKS, each_once
 from deputies_lake.raw.lines import LINE_COLUMNS, published
 from deputies_lake.raw.published_csv import PublishedCsv
 from deputies_lake.raw.rejections import says_nothing
+from deputies_lake.raw.whole_numbers import whole
 from deputies_lake.redaction import CPF_LENGTH
 
 _COLUMNS: Final = (
@@ -70,8 +71,8 @@ def _has_no_id(rows: pa.Table) -> pa.ChunkedArray:
 
 def _is_no_id(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """What is as long as a CPF is none either."""
-    is_long = pc.greater_equal(pc.utf8_length(pc.utf8_trim(texts, BLANKS)), CPF_LENGTH)
-    return pc.or_(says_nothing(texts, *NO_ID), is_long)
+    ids = whole(texts)
+    return pc.or_(says_nothing(ids, *NO_ID), pc.greater_equal(pc.utf8_length(ids), CPF_LENGTH))
 
 
 def names_nobody(rows: pa.Table) -> pa.ChunkedArray:
@@ -104,6 +105,12 @@ CSV: Final = PublishedCsv(
     other_amount_columns=("vlrDocumento", "vlrGlosa", "vlrRestituicao"),
     # Of most rows nothing is paid back.
     amounts_may_be_empty=("vlrRestituicao",),
+    # Not the parliamentary card: it ends here, and a reason shows the number.
+    whole_number_columns=(
+        *("ideCadastro", "nuLegislatura", "codLegislatura", "numSubCota", "numEspecificacaoSubCota"),
+        *("indTipoDocumento", "numMes", "numAno", "numParcela", "numLote", "numRessarcimento"),
+        *("nuDeputadoId", "ideDocumento"),
+    ),
     stated_year_column="numAno",
     is_no_receipt=names_nobody,
     is_summary=sums_up,

@@ -51,6 +51,7 @@ CSV: Final = PublishedCsv(
     category_column="refund_description",
     amount_column="refund_value",
     date_column="refund_date",
+    whole_number_columns=("party_tse", "party_nmembers"),
     is_summary=sums_up,
     obtain="Download dirty_deputies_v2.csv of epattaro/brazils-house-of-deputies-reimbursements from Kaggle.",
 )

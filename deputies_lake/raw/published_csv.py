@@ -62,8 +62,9 @@ class PublishedCsv:
     `year_column` begins with the quota year; a file without one is all of `only_year`. A source of one file a year
     has `{year}` in its file names and is made whole by `of_year`; most of its rows must say that year in their
     `stated_year_column`. `optional_columns` are missing in older layouts. An amount that is empty is none, but for
-    those that `amounts_may_be_empty`. Of rows with their `year`, `is_no_receipt` tells those that staging rejects for
-    what is neither their form nor an amount, and `is_summary` those of them that add up others.
+    those that `amounts_may_be_empty`. `whole_number_columns` hold ids, codes, months and years: no number in them has
+    a fraction. Of rows with their `year`, `is_no_receipt` tells those that staging rejects for what is neither their
+    form nor a number, and `is_summary` those of them that add up others.
     A source that `quotes_every_field` can be split at quoted delimiters where the quotes inside a field are not
     doubled. One that `keeps_new_columns` has `OTHER_COLUMNS` in its contract; for any other a new column is an error.
     """
@@ -79,6 +80,7 @@ class PublishedCsv:
     amount_column: str
     other_amount_columns: tuple[str, ...] = ()
     amounts_may_be_empty: tuple[str, ...] = ()
+    whole_number_columns: tuple[str, ...] = ()
     date_column: str | None = None
     year_column: str | None = None
     only_year: int | None = None

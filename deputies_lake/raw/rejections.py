@@ -1,11 +1,12 @@
 """Lines of a published file that are no receipts, noted while it is read: is the rest of the file believed?
 
-A line can't be split into its fields, an amount in it is none, it does not say whose receipt it is, or it sums up
-others. Staging rejects it, with the reason; here is how many there are, and from when on the whole file is doubted: by
-their number, by their money, or by an amount that is larger than any receipt's. No real file of the House that we know
-has such a line, so a share of them says that the file is of another layout, or was damaged on its way.
+A line can't be split into its fields, an amount in it is none, an id or a month has a fraction, it does not say whose
+receipt it is, or it sums up others. Staging rejects it, with the reason; here is how many there are, and from when on
+the whole file is doubted: by their number, by their money, or by an amount that is larger than any receipt's. No real
+file of the House that we know has such a line, so a share of them says that the file is of another layout, or was
+damaged on its way.
 
-What a source rejects beside form and amounts is declared in its `PublishedCsv`, and is what its `judge` in staging
+What a source rejects beside form and numbers is declared in its `PublishedCsv`, and is what its `judge` in staging
 rejects: the cases that test a `judge` are put to both.
 """
 
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 
 from deputies_lake.raw.amounts import BLANKS
 from deputies_lake.raw.published_csv import PublishedCsv
+from deputies_lake.raw.whole_numbers import are_not_whole
 
 MOST: Final = Decimal("0.005")
 """The share of a file's lines, or of its money, that may be rejected. Above it the file is not believed."""
@@ -50,6 +52,8 @@ class Rejections:
             if name in source.amounts_may_be_empty:
                 wrong = pc.and_(wrong, pc.not_equal(pc.utf8_trim(block[name], BLANKS), ""))
             rejected = pc.or_(rejected, wrong)
+        for name in source.whole_number_columns:
+            rejected = pc.or_(rejected, are_not_whole(block[name]))
         summary = source.is_summary(block)
         rejected = pc.or_(rejected, pc.or_(summary, source.is_no_receipt(block)))
         count = pc.sum(rejected).as_py() or 0

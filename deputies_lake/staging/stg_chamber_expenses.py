@@ -18,7 +18,15 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, payer_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
-from deputies_lake.staging.texts import amount_fault, date_of, is_leadership, looked_up, readable_amount
+from deputies_lake.staging.texts import (
+    amount_fault,
+    date_of,
+    is_leadership,
+    looked_up,
+    readable_amount,
+    whole,
+    whole_number_fault,
+)
 
 _RAW: Final = "chamber_expenses"
 
@@ -249,7 +257,7 @@ TABLE: Final = Table(
 def judge(raw: DataFrame) -> DataFrame:
     """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
 
-    A reason that is neither of a line's form nor of an amount is in `raw.chamber_expenses` too, where a file is judged.
+    A reason that is neither of a line's form nor of a number is in `raw.chamber_expenses` too, where a file is judged.
     """
     has_no_id = _has_no_id()
     names_nobody = has_no_id & _text("txNomeParlamentar").isNull()
@@ -265,6 +273,7 @@ def judge(raw: DataFrame) -> DataFrame:
                 amount_fault(name, may_be_empty=name in CSV.amounts_may_be_empty)
                 for name in (CSV.amount_column, *CSV.other_amount_columns)
             ),
+            whole_number_fault(CSV.whole_number_columns),
             F.when(names_nobody, "nuDeputadoId, ideCadastro and txNomeParlamentar are empty"),
         ),
     )
@@ -320,7 +329,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         _number("codLegislatura").alias("term_of_office"),
         "expense_category_label",
         F.coalesce(
-            tax_ids.code(_text("numSubCota")), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))
+            tax_ids.code(_code("numSubCota")), looked_up(F.col("txtDescricao"), category_ids(CSV.source_code))
         ).alias("expense_category_id"),
         _text("txtDescricaoEspecificacao").alias("expense_specification"),
         "supplier_id",
@@ -329,7 +338,7 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         "supplier_name",
         _id("ideDocumento").alias("document_id"),
         tax_ids.told_apart(F.col("document_number"), number).alias("document_number"),
-        tax_ids.code(_text("indTipoDocumento")).alias("document_type_id"),
+        tax_ids.code(_code("indTipoDocumento")).alias("document_type_id"),
         document.alias("document_amount"),
         deduction.alias("deduction_amount"),
         net.alias("net_amount"),
@@ -340,8 +349,8 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         F.when(_number("numMes").between(1, 12), _number("numMes")).alias("competence_month"),
         _number("numParcela").alias("instalment"),
         "trip",
-        _text("numLote").alias("batch_id"),
-        _text("numRessarcimento").alias("reimbursement_id"),
+        _code("numLote").alias("batch_id"),
+        _code("numRessarcimento").alias("reimbursement_id"),
         _text("urlDocumento").alias("receipt_url"),
         "source_file",
         "source_line",
@@ -353,6 +362,11 @@ def _text(column: str) -> SparkColumn:
     return F.nullif(F.trim(column), F.lit(""))
 
 
+def _code(column: str) -> SparkColumn:
+    """A code as text, null where the House leaves it empty."""
+    return F.nullif(whole(F.col(column)), F.lit(""))
+
+
 def _has_no_id() -> SparkColumn:
     """Whether the House gives the payer no id: an office, in some years, or nobody."""
     return _id("nuDeputadoId").isNull() & _id("ideCadastro").isNull()
@@ -360,8 +374,9 @@ def _has_no_id() -> SparkColumn:
 
 def _id(column: str) -> SparkColumn:
     """An id as text, null where the House writes 0 or NA for none, or what is too long to be one."""
-    return F.when(~F.trim(column).isin(*NO_ID), tax_ids.code(_text(column)))
+    code = _code(column)
+    return F.when(~code.isin(*NO_ID), tax_ids.code(code))
 
 
 def _number(column: str) -> SparkColumn:
-    return F.trim(column).cast("int")
+    return whole(F.col(column)).cast("int")

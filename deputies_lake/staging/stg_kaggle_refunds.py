@@ -16,7 +16,15 @@ from deputies_lake.reference.tables import category_ids
 from deputies_lake.staging import tax_ids
 from deputies_lake.staging.columns import category_columns, place_columns, supplier_columns
 from deputies_lake.staging.row_keys import row_key
-from deputies_lake.staging.texts import amount_fault, date_of, is_leadership, looked_up, readable_amount
+from deputies_lake.staging.texts import (
+    amount_fault,
+    date_of,
+    is_leadership,
+    looked_up,
+    readable_amount,
+    whole,
+    whole_number_fault,
+)
 
 _RAW: Final = "kaggle_refunds"
 
@@ -169,7 +177,7 @@ TABLE: Final = Table(
 def judge(raw: DataFrame) -> DataFrame:
     """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
 
-    A reason that is neither of a line's form nor of an amount is in `raw.kaggle_refunds` too, where a file is judged.
+    A reason that is neither of a line's form nor of a number is in `raw.kaggle_refunds` too, where a file is judged.
     """
     is_sum = _text("refund_description").isNull() & _text("deputy_state").isNull() & _text("political_party").isNull()
     return raw.withColumn(
@@ -177,6 +185,7 @@ def judge(raw: DataFrame) -> DataFrame:
         F.coalesce(
             F.col("unreadable_reason"),
             amount_fault("refund_value"),
+            whole_number_fault(CSV.whole_number_columns),
             F.when(is_sum, "a summary line, not a refund: it has no category, state and party"),
         ),
     )
@@ -216,9 +225,9 @@ def transform(readable: DataFrame, *, cpf_key: str) -> DataFrame:
         _text("party_pg").alias("party_name_pt"),
         _text("party_en").alias("party_name_en"),
         # pandas wrote a float where the column has gaps.
-        F.regexp_replace(_text("party_tse"), r"\.0$", "").alias("party_number"),
+        whole(_text("party_tse")).alias("party_number"),
         _text("party_regdate").alias("party_registered"),
-        _text("party_nmembers").cast("int").alias("party_members"),
+        whole(_text("party_nmembers")).cast("int").alias("party_members"),
         F.nullif(F.concat_ws("; ", *ideologies), F.lit("")).alias("party_ideologies"),
         _text("party_position").alias("party_position"),
         "source_file",

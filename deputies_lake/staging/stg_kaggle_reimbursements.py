@@ -115,7 +115,7 @@ TABLE: Final = Table(
 def judge(raw: DataFrame) -> DataFrame:
     """`raw` with `rejection_reason`: why a row can't be read, null for the rows that can.
 
-    A reason that is neither of a line's form nor of an amount is in `raw.kaggle_reimbursements` too, where a file is
+    A reason that is neither of a line's form nor of a number is in `raw.kaggle_reimbursements` too, where a file is
     judged.
     """
     return raw.withColumn(

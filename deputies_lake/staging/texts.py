@@ -3,7 +3,7 @@
 Column expressions without a table of their own. Tax ids have `tax_ids.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from pyspark.sql import Column
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY
 from deputies_lake.raw.amounts import AMOUNT_PATTERN, MOST_DECIMALS, WHOLE_DIGITS
+from deputies_lake.raw.whole_numbers import FRACTION_OF_NONE, MARKS, NOT_WHOLE
 from deputies_lake.reference import tables
 
 # Offices of the House (party, majority and government leaderships) pay from a quota of their own. The files name
@@ -66,6 +67,22 @@ def amount_fault(name: str, *, may_be_empty: bool = False) -> Column:
         .otherwise(_told(name, "is not an amount"))
     )
     return F.when(wrong, fault)
+
+
+def whole(text: Column) -> Column:
+    """A text without surrounding blanks, a whole number without the `.0` that a data frame gave it."""
+    bare = F.trim(text)
+    # Hardly any has one: the others are spared the pattern.
+    has_mark = bare.contains(".") | bare.contains(",")
+    return F.when(has_mark, F.regexp_replace(bare, FRACTION_OF_NONE, "$1")).otherwise(bare)
+
+
+def whole_number_fault(names: Sequence[str]) -> Column:
+    """Which of the columns holds a number that is not whole, null where none does."""
+    # One search for all of them.
+    may_be_one = F.concat_ws(" ", *names).rlike(MARKS)
+    faults = (rejected_where(F.trim(name).rlike(NOT_WHOLE), name, "is not a whole number") for name in names)
+    return F.when(may_be_one, F.coalesce(*faults))
 
 
 def is_digits(text: Column) -> Column:

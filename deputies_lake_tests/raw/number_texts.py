@@ -23,7 +23,7 @@ NUMERIC: Final[Mapping[str, tuple[str, ...]]] = {
     kaggle_reimbursements.CSV.source_code: (
         *("bugged_date", "receipt_date", "deputy_id", "receipt_social_security_number", "receipt_value"),
     ),
-    kaggle_refunds.CSV.source_code: ("company_id", "refund_value", "party_nmembers"),
+    kaggle_refunds.CSV.source_code: ("company_id", "refund_value", "party_tse", "party_nmembers"),
 }
 """The columns of each source that hold amounts, ids, codes and parts of dates."""
 

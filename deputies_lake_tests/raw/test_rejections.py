@@ -17,7 +17,7 @@ PAYER = ("nuDeputadoId", "ideCadastro", "txNomeParlamentar", "numSubCota", "txtD
 def block(*lines: Mapping[str, str | None], first_line: int = 2) -> pa.Table:
     """Sound lines but for what is said of each."""
     sound = {"vlrLiquido": "10.25", "vlrDocumento": "12", "vlrGlosa": "1.75", "vlrRestituicao": ""}
-    sound |= dict.fromkeys(PAYER, "1")
+    sound |= dict.fromkeys((*CSV.whole_number_columns, *PAYER), "1")
     columns = {name: pa.chunked_array([[{**sound, **line}[name] for line in lines]], pa.string()) for name in sound}
     reasons = pa.array([line.get("unreadable_reason") for line in lines], pa.string())
     numbers = pa.array(range(first_line, first_line + len(lines)), pa.int64())
@@ -46,6 +46,7 @@ def test_sound_lines_are_not_counted() -> None:
         (dict.fromkeys(PAYER, ""), "0"),
         ({"nuDeputadoId": "0", "ideCadastro": "NA", "txNomeParlamentar": " "}, "10.25"),
         ({"nuDeputadoId": "", "ideCadastro": "", "txNomeParlamentar": "Total geral"}, "0"),
+        ({"numMes": "3.7"}, "10.25"),
         ({**dict.fromkeys(AMOUNTS, ""), "unreadable_reason": "3 fields instead of 32"}, "0"),
     ],
 )

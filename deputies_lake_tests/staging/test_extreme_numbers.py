@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from deputies_lake_tests.raw.number_texts import NUMERIC, TEXTS, cents_of, must_be_amount
+from deputies_lake_tests.raw.number_texts import NUMERIC, TEXTS, cents_of, exact, must_be_amount
 from deputies_lake_tests.staging.raw_rows import CPF_KEY, file_of, in_batches, lines_of, loaded
 from deputies_lake_tests.staging.test_judged import SOURCES, Source
 
@@ -65,11 +65,18 @@ def test_each_row_is_staged_with_what_its_text_says_or_rejected(
     assert must <= found.keys()
     read = {cell: row[WHOLE_NUMBERS[cell[0]]] for cell, row in found.items() if cell[0] in WHOLE_NUMBERS}
     assert {cell: number for cell, number in read.items() if number is not None and number != whole(cell[1])} == {}
-    # It is of no consequence for the rest of the row.
-    assert read.keys() == {cell for cell in cells if cell[0] in WHOLE_NUMBERS}
+    whole_numbers = {cell for cell in cells if cell[0] in source.csv.whole_number_columns}
+    assert {cell for cell in whole_numbers & found.keys() if has_fraction(cell[1])} == set()
+    # What has neither fraction nor exponent is of no consequence for the rest of the row.
+    assert {cell for cell in whole_numbers if not re.search("[.,eE]", cell[1])} <= found.keys()
+
+
+def has_fraction(text: str) -> bool:
+    number = exact(text)
+    return number is not None and number.as_integer_ratio()[1] != 1
 
 
 def whole(text: str) -> int | None:
-    """The whole number that the text begins with, and nothing but a fraction follows; None where it is another."""
-    found = re.fullmatch(r"([-+]?[0-9]*)(?:\.[0-9]*)?", text.strip())
-    return int((found[1].strip("-+") and found[1]) or 0) if found else None
+    """The whole number that the text is, with at most a fraction of 0; None where it is another, or none."""
+    found = re.fullmatch(r"([-+]?[0-9]+)(?:[.,]0*)?", text.strip())
+    return int(found[1]) if found else None

@@ -39,6 +39,23 @@ OFFICE: Final = {
     "sgPartido": "",
     "nuDeputadoId": "9001",
 }
+WHOLE: Final = {
+    "ideCadastro": "900042",
+    "nuLegislatura": "2019",
+    "codLegislatura": "56",
+    "numSubCota": "3",
+    "numEspecificacaoSubCota": "1",
+    "indTipoDocumento": "4",
+    "numMes": "3",
+    "numAno": "2020",
+    "numParcela": "2",
+    "numLote": "1800001",
+    "numRessarcimento": "5369",
+    "nuDeputadoId": "4242",
+    "ideDocumento": "70000001",
+}
+"""What stands in the columns of whole numbers."""
+
 OFFICES: Final = ("LIDERANÇA DO PSDB", "LIDERANÇA DO UNIÃO BRASIL", "LID.GOV-CD", "LIDMIN", "PDT", "SDD", "NOVO")
 
 
@@ -63,6 +80,31 @@ CASES: Final = (
     Case("the year is the file's although the row is of another", {"numAno": "2021"}, {"year": 2022}),
     Case("the row's own year is kept beside it", {"numAno": "2021"}, {"competence_year": 2021}),
     Case("the quota month is kept", {"numMes": "3"}, {"competence_month": 3}),
+    *(
+        Case(
+            f"{mark}0 behind a whole number is what a data frame wrote",
+            {name: f" {number}{mark}0" for name, number in WHOLE.items()},
+            {
+                "deputy_id": "4242",
+                "deputy_register_id": "900042",
+                "document_id": "70000001",
+                "competence_month": 3,
+                "competence_year": 2020,
+                "instalment": 2,
+                "term_of_office": 56,
+                "batch_id": "1800001",
+                "reimbursement_id": "5369",
+                "expense_category_id": "3",
+                "document_type_id": "4",
+            },
+        )
+        for mark in (".", ",")
+    ),
+    Case(
+        "an id of 0.0 is none, too",
+        {"nuDeputadoId": "0.0", "ideCadastro": "0.0"},
+        {"deputy_id": "office:FULANA DE TAL", "deputy_register_id": None},
+    ),
     Case("a row without a quota month is kept", {"numMes": ""}, {"competence_month": None}),
     Case("a thirteenth month is none", {"numMes": "13"}, {"competence_month": None}),
     Case("a row without a quota year is kept", {"numAno": ""}, {"competence_year": None}),
@@ -406,6 +448,21 @@ JUDGED: Final = (
     *(
         rejected(f"vlrLiquido of {text!r}, which is an amount", {"vlrLiquido": text}, None)
         for text in ("0", "-70.05", "671.93", "70.500", "99999999.99", "1e3", " 70", "+7")
+    ),
+    *(
+        rejected(f"{column} of {text!r}", {column: text}, f"{column} is not a whole number: {text}")
+        for column in WHOLE
+        for text in ("3.7", "3,7", "1.000", "1.5e+05")
+    ),
+    *(
+        rejected(f"{column} of {text!r}, which has no fraction", {column: text}, None)
+        for column in WHOLE
+        for text in ("3.0", " 3.", "3,00", "NA", "3.7.1", "e", "12/3")
+    ),
+    rejected(
+        "a row without ids, which a data frame wrote as 0.0, and without a name",
+        {"nuDeputadoId": "0.0", "ideCadastro": " 0.", "txNomeParlamentar": ""},
+        "nuDeputadoId, ideCadastro and txNomeParlamentar are empty",
     ),
     rejected(
         "a row that names nobody",

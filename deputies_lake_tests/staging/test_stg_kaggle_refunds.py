@@ -212,6 +212,11 @@ JUDGED: Final = (
         "a summary line, not a refund: it has no category, state and party",
     ),
     *(
+        rejected(f"{column} of {text}", {column: text}, f"{column} is not a whole number: {text}")
+        for column in ("party_tse", "party_nmembers")
+        for text in ("25.5", "1.5e+05")
+    ),
+    *(
         rejected(f"an empty {column}", {column: ""}, None)
         for column in kaggle_refunds.CSV.columns
         if column != "refund_value"
