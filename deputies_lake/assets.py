@@ -152,6 +152,9 @@ def publish(
 
 def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None:
     """A range of years is one materialization of several partitions; each gets its own figures."""
+    for year, why in table.left_out.items():
+        of_year = f" of {year}" if year else ""
+        context.log.error(f"{table.contract.identifier}{of_year} was not published, readers keep what they had: {why}")
     key = key_of(table.contract)
     if context.assets_def.specs_by_key[key].partitions_def is None:
         return
@@ -164,7 +167,6 @@ def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None
             figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"
         context.add_asset_metadata(figures, asset_key=key, partition_key=str(year))
     for year, why in table.left_out.items():
-        context.log.error(f"{table.contract.identifier} of {year} was not published, readers keep what they had: {why}")
         if str(year) in context.partition_keys:
             # Dagster shows all partitions of a run alike: what this one did not get stands beside its rows.
             context.add_asset_metadata({"not published": why}, asset_key=key, partition_key=str(year))

@@ -349,11 +349,23 @@ def _memory(given: Mapping[str, str]) -> str:
     """With less than 450 MiB Spark does not start; a number without a unit Java takes for bytes."""
     text = (given.get(SPARK_MEMORY) or "1g").lower()
     found = re.fullmatch("([0-9]+)(m|g)b?", text)
-    if not found or int(found[1]) * (1024 if found[2] == "g" else 1) < _LEAST_MEMORY_MIB:
+    size = int(found[1]) * (1024 if found[2] == "g" else 1) if found else 0
+    if not found or size < _LEAST_MEMORY_MIB:
         raise SettingsError(
             f"{SPARK_MEMORY}={text!r} makes no sense: set it to {_LEAST_MEMORY_MIB}m or more, such as 2g"
         )
+    # Java would end with a report of its own in the present folder.
+    if size > (machine := _memory_of_machine()):
+        raise SettingsError(f"{SPARK_MEMORY}={text!r} is more than this machine has, {machine}m: set it to less")
     return f"{found[1]}{found[2]}"
+
+
+def _memory_of_machine() -> float:
+    """In MiB; without an end where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def _default_home() -> str:

@@ -85,13 +85,18 @@ def versions(lake: Lake) -> Sequence[Version]:
 
 def version_on(lake: Lake, day: date) -> Version:
     """The version that stood at the end of a day in Brasília. Raises `NoVersionError`, `MissingTableError`."""
-    end = datetime.combine(day, time.max, BRASILIA)
+    return version_at(lake, datetime.combine(day, time.max, BRASILIA))
+
+
+def version_at(lake: Lake, moment: datetime) -> Version:
+    """The version that stood at a moment, which has a zone. Raises `NoVersionError`, `MissingTableError`."""
     known = versions(lake)
-    standing = [version for version in known if version.since <= end]
+    standing = [version for version in known if version.since <= moment]
     if not standing:
         raise NoVersionError(
-            f"no version of {fct_expenses.TABLE.identifier} of {day} is kept; the oldest is of "
-            f"{known[0].since:%Y-%m-%d}. What was published before it is in {file_versions.TABLE.identifier}."
+            f"no version of {fct_expenses.TABLE.identifier} of {moment.astimezone(BRASILIA):%Y-%m-%d} is kept; the "
+            f"oldest is of {known[0].since:%Y-%m-%d}. What was published before it is in "
+            f"{file_versions.TABLE.identifier}."
         )
     return standing[-1]
 

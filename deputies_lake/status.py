@@ -21,6 +21,7 @@ from deputies_lake.raw.unused_files import UnusedFile, unused_files
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.serving import readiness
 from deputies_lake.serving.citation import is_invented
+from deputies_lake.star import fct_expenses
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -85,6 +86,17 @@ class RejectedLines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RolledBack:
+    """What readers were given back, a year or a table, and no run replaces: the version that was published `since`."""
+
+    what: str
+    since: datetime
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Morning:
     """A day and its deadline. `ready_at` is None as long as its figures are not ready, or were not measured."""
 
@@ -132,6 +144,7 @@ class Status:
     blocked: Sequence[Blocked]
     rejected: Sequence[RejectedLines]
     unused: Sequence[UnusedFile]
+    rolled_back: Sequence[RolledBack]
     deadline: datetime
     late_since: datetime | None
     mornings: Sequence[Morning]
@@ -155,6 +168,7 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
     archive = files.open_archive()
     last, standing = _decisions(lake) if file_versions.TABLE.identifier not in is_lost else ({}, {})
     blocked = [*_blocked_years(archive, last), *_blocked_files(archive)]
+    rolled_back = [*_rolled_back(lake, is_lost)]
     invented = _is_invented(lake)
     # Nobody publishes invented files in the morning, so none is waited for.
     can_be_late = not (
@@ -170,6 +184,7 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
         files=[_file(row) for _, row in sorted(standing.items())],
         blocked=blocked,
         unused=unused_files(files.landing_zone().files()),
+        rolled_back=rolled_back,
         rejected=[*_rejected_of_years(standing), *_rejected_of_files(lake, archive, is_lost)],
         deadline=readiness.deadline_of(readiness.day_of(now)),
         late_since=late_since,
@@ -177,7 +192,7 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
         instance=_instance(instance) if instance else None,
         next_commands=[
             *(error.remedy for error in damaged),
-            *_next_commands(settings, tables, blocked, is_late=late_since is not None),
+            *_next_commands(settings, tables, blocked, rolled_back, is_late=late_since is not None),
         ],
         damaged=[str(error) for error in damaged],
     )
@@ -216,6 +231,23 @@ def _tables(lake: Lake, damaged: Collection[str]) -> Sequence[TableStatus]:
         for contract in tables_of()
         if contract.identifier in rows and contract.identifier not in damaged
     ]
+
+
+def _rolled_back(lake: Lake, damaged: Collection[str]) -> Iterator[RolledBack]:
+    """Of a year the fact tells it, for the marts are rolled back with it."""
+    from deputies_lake.tables import SERVED, tables_of
+
+    for contract in tables_of(*SERVED):
+        if contract.identifier not in damaged:
+            for year, hold in lake.holds(contract).items():
+                if year is None or contract == fct_expenses.TABLE:
+                    yield RolledBack(
+                        what=str(year or contract.identifier),
+                        since=datetime.fromisoformat(hold.since),
+                        at=datetime.fromisoformat(hold.at),
+                        by=hold.by,
+                        reason=hold.reason,
+                    )
 
 
 def _decisions(lake: Lake) -> tuple[Mapping[int, Mapping[str, Any]], Mapping[int, Mapping[str, Any]]]:
@@ -326,12 +358,20 @@ def _years(tags: Mapping[str, str]) -> str:
 
 
 def _next_commands(
-    settings: Settings, tables: Sequence[TableStatus], blocked: Sequence[Blocked], *, is_late: bool
+    settings: Settings,
+    tables: Sequence[TableStatus],
+    blocked: Sequence[Blocked],
+    rolled_back: Sequence[RolledBack],
+    *,
+    is_late: bool,
 ) -> Sequence[str]:
     env = "" if settings.environment is Environment.LOCAL else f" --env {settings.environment}"
     if not tables:
         return ["make demo"] if settings.home else [f"deputies-lake fetch{env}"]
     commands = [command for one in blocked for command in _after(one, env)]
+    for one in rolled_back:
+        which = f"--year {one.what}" if one.what.isdigit() else one.what
+        commands.append(f'deputies-lake rollback {which}{env} --release --reason "..."  # once runs may replace it')
     if is_late:
         year = current_year()
         commands.append(

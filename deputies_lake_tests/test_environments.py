@@ -165,7 +165,7 @@ def test_a_cluster_computes_with_spark_and_refuses_any_other(environment: str) -
 
 
 @pytest.mark.parametrize(
-    ("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "6g"}, "6g"), ({SPARK_MEMORY: "1500MB"}, "1500m")]
+    ("given", "memory"), [({}, "1g"), ({SPARK_MEMORY: "2g"}, "2g"), ({SPARK_MEMORY: "1500MB"}, "1500m")]
 )
 def test_the_memory_of_the_local_spark_can_be_set(given: Mapping[str, str], memory: str) -> None:
     assert load_settings("local", given).spark["spark.driver.memory"] == memory
@@ -175,6 +175,13 @@ def test_the_memory_of_the_local_spark_can_be_set(given: Mapping[str, str], memo
 def test_memory_with_which_spark_does_not_start_is_refused(memory: str) -> None:
     with pytest.raises(SettingsError, match=rf"DEPUTIES_LAKE_SPARK_MEMORY='{memory}' makes no sense: set it to 512m"):
         load_settings("local", {SPARK_MEMORY: memory})
+
+
+def test_more_memory_than_the_machine_has_is_refused() -> None:
+    with pytest.raises(
+        SettingsError, match=r"DEPUTIES_LAKE_SPARK_MEMORY='900g' is more than this machine has, [0-9]+m"
+    ):
+        load_settings("local", {SPARK_MEMORY: "900g"})
 
 
 def test_the_local_spark_runs_in_the_process_and_talks_to_nobody_else() -> None:

@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from deputies_lake.cli.options import environment_option, opened, year_option
 from deputies_lake.environments import load_settings
+from deputies_lake.quota_years import TIMEZONE
 
 
 @click.command()
 @year_option
 @environment_option
 def history(environment: str | None, year: int) -> None:
-    """Say which versions of a year's file the lake was offered, and which stood since when (by Brasília's clock)."""
+    """Say which versions of a year's file the lake was offered, which stood since when, and what was rolled back.
+
+    By Brasília's clock.
+    """
     from deputies_lake import history as versions
     from deputies_lake.raw import chamber_expenses, file_versions
     from deputies_lake.raw.rejections import Rejections, told
@@ -36,12 +41,20 @@ def history(environment: str | None, year: int) -> None:
             for note in ("faults", "remarks", "accepted_because"):
                 if row[note]:
                     click.echo(f"                  {row[note]}")
-        if rows and rows[-1]["decision"] == file_versions.BLOCKED:
-            archive = FilesResource.of(load_settings(environment)).open_archive()
-            if waiting := archive.acceptance(chamber_expenses.CSV, rows[-1]["sha256"]):
-                since = datetime.fromisoformat(waiting.at).astimezone(versions.BRASILIA)
-                click.echo(f"{since:%Y-%m-%d %H:%M}  accepted by {waiting.by}, waits to be published: {waiting.reason}")
-                click.echo(f"                  {publish_command(f'--partition {year}')}")
+        archive = FilesResource.of(load_settings(environment)).open_archive()
+        is_blocked = rows and rows[-1]["decision"] == file_versions.BLOCKED
+        if is_blocked and (waiting := archive.acceptance(chamber_expenses.CSV, rows[-1]["sha256"])):
+            click.echo(f"{_clock(waiting.at)}  accepted by {waiting.by}, waits to be published: {waiting.reason}")
+            click.echo(f"                  {publish_command(f'--partition {year}')}")
+        for one in archive.rollbacks():
+            if one.year in (year, None):
+                what = f"rolled back to the version of {_clock(one.since)}" if one.since else "may be replaced again"
+                click.echo(f"{_clock(one.at)}  {one.table or one.year} {what}, by {one.by}: {one.reason}")
+
+
+def _clock(moment: str) -> str:
+    """An ISO 8601 moment by Brasília's clock."""
+    return f"{datetime.fromisoformat(moment).astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d %H:%M}"
 
 
 def publish_command(years: str) -> str:

@@ -20,6 +20,7 @@ from deputies_lake.cli.prepare import prepare
 from deputies_lake.cli.query import query
 from deputies_lake.cli.relocate import relocate
 from deputies_lake.cli.repair import repair
+from deputies_lake.cli.rollback import rollback
 from deputies_lake.cli.sample import sample
 from deputies_lake.cli.status import status
 
@@ -59,6 +60,7 @@ for verb in (
     query,
     relocate,
     repair,
+    rollback,
     sample,
     status,
 ):

@@ -125,6 +125,9 @@ def _tell_troubles(found: "Status") -> None:
         click.secho(f"late     since {_clock(found.late_since)}", fg="red")
     for file in found.rejected:
         click.secho(f"rejected {file.file_name}: {file.told}", fg="yellow")
+    for back in found.rolled_back:
+        told = f"{back.what} to the version of {_clock(back.since)}, by {back.by} at {_clock(back.at)}: {back.reason}"
+        click.secho(f"rolled back {told}", fg="yellow")
     for unused in found.unused:
         click.secho(f"unused   {unused}", fg="yellow")
 

@@ -34,6 +34,7 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import LAYERS, YEAR, Table
 from deputies_lake.lakehouse import engine, iceberg
 from deputies_lake.lakehouse.damage import DamagedTableError
+from deputies_lake.lakehouse.holds import Hold, holds_of, properties_of
 
 PREVIEW_ROWS: Final = 8
 
@@ -101,7 +102,7 @@ class Staged:
     `data_version` names the content where it is known beforehand, such as the sha256 of the file it was made from;
     `versions` do so year by year. `findings` are of whoever staged it: shown beside the audit's, they stop nothing.
     `invented`: nothing in it is true of anybody, which the table then says for good. `engine` computed the rows, where
-    one did.
+    one did. An earlier version that readers are given back has a `hold`.
     """
 
     contract: Table
@@ -115,6 +116,7 @@ class Staged:
     findings: Sequence[Finding] = ()
     invented: bool = False
     engine: str | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,8 @@ class Standing:
 class Published:
     """A table's version that readers now get, and what the audit found in it.
 
-    `left_out` says of years that were to be published and kept what they had why that is so.
+    `left_out` says of years that were to be published and kept what they had why that is so; under None it says so of
+    a table without years.
     """
 
     contract: Table
@@ -142,7 +145,7 @@ class Published:
     data_version: str | None
     engine: str | None
     preview: Sequence[Mapping[str, Any]]
-    left_out: Mapping[int, str] = field(default_factory=dict)
+    left_out: Mapping[int | None, str] = field(default_factory=dict)
 
 
 class Lake:
@@ -184,6 +187,25 @@ class Lake:
     def is_invented(self, contract: Table) -> bool:
         """Whether what is published was made up, as `Staged.invented` says."""
         return self.exists(contract) and self._published(contract).properties.get(_INVENTED) == "true"
+
+    def holds(self, contract: Table) -> Mapping[int | None, Hold]:
+        """The years that were rolled back and are held, under None the whole table; none that has lost a file since."""
+        return _holds(self._published(contract)) if self.exists(contract) else {}
+
+    def hold(self, contract: Table, year: int | None, hold: Hold | None) -> None:
+        """Keep what is published of a year, of the table where it is None, from being replaced; without a hold, let go.
+
+        What was held is made again by the next run that is about it.
+        """
+        table = self._published(contract)
+        forgotten = [year] if year else _versions(table)
+        iceberg.set_properties(
+            table,
+            {
+                **properties_of(hold, [year] if year else None),
+                **({} if hold else {f"{_VERSION_OF_YEAR}{of_year}": "" for of_year in forgotten}),
+            },
+        )
 
     def lost_years(self, contract: Table, snapshot_id: int | None = None) -> set[int]:
         """The years of which a file is lost, now or of an earlier snapshot. Raises `MissingTableError`."""
@@ -418,7 +440,9 @@ class Lake:
         contract = draft.contract
         prefix = iceberg.new_prefix(table, run_id)
         row_count = engine.write(transformed, contract, table, prefix)
-        kept = self._kept(draft, table, prefix) if contract.referred_by and table.current_snapshot() else []
+        kept: Sequence[Row] = ()
+        if contract.referred_by and table.current_snapshot():
+            kept = self._kept(contract, table, iceberg.list_files(table, prefix), forgets=draft.forgets)
         if kept:
             iceberg.write_file(table, f"{prefix}/kept.parquet", kept)
         return Staged(
@@ -433,20 +457,54 @@ class Lake:
             engine=engine.name_of(transformed),
         )
 
-    def _kept(self, draft: Draft, table: IcebergTable, prefix: str) -> list[dict[str, Any]]:
-        """The published members that are not among those written below `prefix`, and must not be lost."""
-        (key,) = draft.contract.key
+    def _kept(
+        self, contract: Table, table: IcebergTable, files: Sequence[str], *, forgets: bool
+    ) -> list[dict[str, Any]]:
+        """The published members that are not among those of `files`, and must not be lost."""
+        (key,) = contract.key
         with auditor() as connection:
-            _view(connection, "staged", table, iceberg.list_files(table, prefix))
+            _view(connection, "staged", table, files)
             # Whoever replaces a table that lost a file mends it: what the file held stands in the version before.
             _view(connection, "published", table, iceberg.newest_whole_files(table))
             query = f"FROM published ANTI JOIN staged USING ({key})"
-            if draft.forgets:
-                views = self._view_referring(connection, draft.contract, []).values()
+            if forgets:
+                views = self._view_referring(connection, contract, []).values()
                 referred = " UNION ALL ".join(f"SELECT {key} FROM {view}" for view in views)
                 query += f" SEMI JOIN ({referred}) USING ({key})" if referred else " WHERE false"
             kept: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
         return kept
+
+    def earlier(
+        self, contract: Table, snapshot_id: int, run_id: str, hold: Hold, years: Years, expected: Callable[[], Sums]
+    ) -> Staged:
+        """What an earlier snapshot has of these years, or has in all, to be published again and held.
+
+        Members of a dimension that have come since, and to which something published refers, are added to it.
+
+        Raises `StagedFilesError` where its files lack a column or are lost, and `MissingTableError`.
+        """
+        table = self._published(contract)
+        files = iceberg.data_files(table, years, snapshot_id)
+        rows = iceberg.row_count(table, years, snapshot_id)
+        if contract.referred_by and (kept := self._kept(contract, table, files, forgets=True)):
+            prefix = iceberg.new_prefix(table, run_id)
+            iceberg.write_file(table, f"{prefix}/kept.parquet", kept)
+            files, rows = [*files, *iceberg.list_files(table, prefix)], rows + len(kept)
+        iceberg.inspect_files(table, files, years=years, expected_rows=rows)
+        # No name of what a run makes rows from: as soon as it is released, they are made again.
+        version = f"snapshot {snapshot_id}"
+        return Staged(
+            contract=contract,
+            table=table,
+            files=files,
+            row_count=rows,
+            years=years,
+            expected=expected,
+            data_version=version if years is None else None,
+            versions=dict.fromkeys(years or (), version),
+            engine=_summary(table, snapshot_id).get(_ENGINE),
+            hold=hold,
+        )
 
     def nothing(self, contract: Table) -> Staged:
         """What is staged to publish a table without rows."""
@@ -455,21 +513,28 @@ class Lake:
     def publish(self, staged: Sequence[Staged], run_id: str) -> list[Published]:
         """Audit all, then publish each in the order given.
 
-        What refers to a table that is published with it must find its keys there. A year that fails its audit in one
-        table is published in none, and the others are; what is found says so. Raises `AuditFailedError`, having
-        published none, where no year passes, or a table fails that is replaced as a whole.
+        What refers to a table that is published with it must find its keys there. What is held stays as it is. A year
+        that fails its audit in one table is published in none, and the others are; what is found says so. Raises
+        `AuditFailedError`, having published none, where no year passes, or a table fails that is replaced as a whole.
         """
+        free: Sequence[Staged] = [one for one in map(_without_held, staged) if one]
         with auditor() as connection:
-            findings, left_out = self._audit_all(connection, staged), dict[int, str]()
+            findings, failed = self._audit_all(connection, free), dict[int, str]()
             if failures(findings):
-                staged, findings, left_out = self._without_failed_years(connection, staged, findings)
-            return [
-                replace(
-                    self._commit(connection, one, findings[one.contract.name], run_id),
-                    left_out=left_out if one.contract.partitioned else {},
-                )
-                for one in staged
-            ]
+                free, findings, failed = self._without_failed_years(connection, free, findings)
+            new = {one.contract: one for one in free}
+            done = []
+            for one in staged:
+                if one.contract in new:
+                    found = self._commit(connection, new[one.contract], findings[one.contract.name], run_id)
+                else:
+                    # It adds up to itself: what it was made from has changed since.
+                    found = self.verify(one.contract, one.years, partial(self.sums, one.contract, one.years))
+                left_out: dict[int | None, str] = {year: hold.told for year, hold in _held(one).items()}
+                if one.contract.partitioned:
+                    left_out |= dict(failed.items())
+                done.append(replace(found, left_out=left_out))
+        return done
 
     def _audit_all(self, connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> Findings:
         return {one.contract.name: self._audit(connection, one, staged) for one in staged}
@@ -596,9 +661,48 @@ class Lake:
             years=staged.years,
             expected_rows=staged.row_count,
             properties=properties,
-            table_properties={**_versions_by_property(staged), **({_INVENTED: "true"} if staged.invented else {})},
+            table_properties={
+                **_versions_by_property(staged),
+                **_holds_by_property(staged),
+                **({_INVENTED: "true"} if staged.invented else {}),
+            },
         )
         return _described(connection, staged, findings)
+
+
+def _holds(table: IcebergTable) -> dict[int | None, Hold]:
+    """What is held of a table, without what lost a file: it must be made again."""
+    holds = holds_of(table.properties)
+    lost = iceberg.lost_files(table) if holds else []
+    lost_years = {file.partition[0] for file in lost if table.spec().fields}
+    return {year: hold for year, hold in holds.items() if not (lost if year is None else year in lost_years)}
+
+
+def _held(staged: Staged) -> dict[int | None, Hold]:
+    """What is held of what was staged, and so is not to be published; under None all of it."""
+    if staged.hold:
+        return {}
+    years = {None, *(staged.years or ())}
+    return {year: hold for year, hold in _holds(staged.table).items() if year in years}
+
+
+def _without_held(staged: Staged) -> Staged | None:
+    """What may be published; None where nothing is left."""
+    held = _held(staged)
+    if not held:
+        return staged
+    free = {*(staged.years or ())}.difference(held)
+    return None if None in held or not free else _of_years(staged, free)
+
+
+def _holds_by_property(staged: Staged) -> Mapping[str, str]:
+    """Who gives back a version holds it; what replaces one that is held, for it has lost a file, holds nothing."""
+    if staged.hold:
+        return properties_of(staged.hold, staged.years)
+    known = holds_of(staged.table.properties)
+    return properties_of(None, [year for year in staged.years or () if year in known]) | (
+        properties_of(None, None) if None in known else {}
+    )
 
 
 def _of_years(staged: Staged, years: Collection[int]) -> Staged:
@@ -723,8 +827,9 @@ def _versions_by_property(staged: Staged) -> Mapping[str, str]:
     }
 
 
-def _summary(table: IcebergTable) -> Mapping[str, str]:
-    snapshot = table.current_snapshot()
+def _summary(table: IcebergTable, snapshot_id: int | None = None) -> Mapping[str, str]:
+    """Of the version that readers get, or of an earlier one."""
+    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id else table.current_snapshot()
     return snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
 
 

@@ -26,6 +26,7 @@ from deputies_lake.redaction import redacted_text
 _MANIFEST: Final = "manifest.json"
 _ACCEPTANCE: Final = "acceptance.json"
 _REFUSAL: Final = "last_refusal.json"
+_ROLLBACKS: Final = "rollbacks"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,19 @@ class Acceptance:
 
     year: int | None
     sha256: str
+    reason: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback:
+    """A person's word that readers are to have an earlier version: of a `year`, or of a `table`. It was published
+    `since`; None where what was rolled back may be replaced again."""
+
+    year: int | None
+    table: str | None
+    since: str | None
     reason: str
     by: str
     at: str
@@ -282,6 +296,18 @@ class Archive:
     def refusal(self, source: PublishedCsv) -> Refusal | None:
         content = self._read(f"{self._root}/{source.source_code}/{_REFUSAL}")
         return Refusal(**content) if content else None
+
+    def note(self, rollback: Rollback) -> None:
+        """Remember for good what was rolled back, or released, and why."""
+        folder = f"{self._root}/{_ROLLBACKS}"
+        make_folder(self.filesystem, folder)
+        self._write(f"{folder}/{rollback.at.replace(':', '')}.json", asdict(rollback))
+
+    def rollbacks(self) -> list[Rollback]:
+        """All of them, the oldest first."""
+        selector = pafs.FileSelector(f"{self._root}/{_ROLLBACKS}", allow_not_found=True)
+        found = (self._read(info.path) for info in self.filesystem.get_file_info(selector))
+        return sorted((Rollback(**content) for content in found if content), key=lambda one: one.at)
 
     def _acceptance(self, source: PublishedCsv, sha256: str) -> str:
         return f"{self._folder(source, sha256)}/{_ACCEPTANCE}"

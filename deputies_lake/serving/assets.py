@@ -33,7 +33,7 @@ from deputies_lake.assets import (
 )
 from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
-from deputies_lake.lakehouse.lake import Draft, Lake, Published, Row, Staged
+from deputies_lake.lakehouse.lake import Draft, Lake, Published, Row, Staged, Years
 from deputies_lake.partitions import reimbursement_years
 from deputies_lake.raw import file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
@@ -155,8 +155,7 @@ def build_marts(
         new = [_both(renamed[mart], built.get(mart)) for mart in wanted if mart in built or renamed[mart].years]
         published = {one.contract: one for one in opened.publish(new, run_id)}
         return [
-            published.get(mart) or opened.verify(mart, years, partial(_expected, opened, mart, years))
-            for mart in wanted
+            published.get(mart) or opened.verify(mart, years, partial(expected, opened, mart, years)) for mart in wanted
         ]
 
     yield from publish(context, list(_MARTS), write)
@@ -258,7 +257,7 @@ def _stage(
             contract=mart,
             rows=partial(rows_of, mart),
             years=years,
-            expected=partial(_expected, lake, mart, years),
+            expected=partial(expected, lake, mart, years),
             versions=versions,
         )
         for mart in marts
@@ -267,12 +266,12 @@ def _stage(
         return lake.stage(drafts, run_id)
 
 
-def _expected(lake: Lake, mart: Table, years: Sequence[int]) -> Sums:
-    """What a mart that holds all receipts must add up to."""
+def expected(lake: Lake, mart: Table, years: Years, snapshot_id: int | None = None) -> Sums:
+    """What a mart that holds all receipts must add up to: to the fact, as it is or was in an earlier snapshot."""
     if mart.totals is None:
         return Sums.none()
     with auditor() as connection:
-        lake.view(connection, _FACT, years)
+        lake.view(connection, _FACT, years, snapshot_id=snapshot_id)
         rows = connection.sql(fact_sums(mart.totals)).fetchall()
     return Sums.of(rows, others=len(mart.totals.also))
 
@@ -316,7 +315,7 @@ def describe_tables(
 
     def write() -> Sequence[Published]:
         done = [
-            _publish_rows(opened, table, partial(rows, opened), context.run.run_id)
+            publish_rows(opened, table, partial(rows, opened), context.run.run_id)
             for table, rows in _DESCRIPTIONS.items()
             if selected(context, table)
         ]
@@ -332,7 +331,7 @@ def describe_tables(
     yield from publish(context, list(_DESCRIPTIONS), write, metadata)
 
 
-def _publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], run_id: str) -> Published:
+def publish_rows(lake: Lake, table: Table, rows: Callable[[], Sequence[Row]], run_id: str) -> Published:
     """Rows that are what is published already are no new version."""
     if lake.stands(table, version_of(rows())):
         return lake.verify(table)

@@ -133,11 +133,17 @@ def rows(lake: "Lake") -> list[dict[str, Any]]:
     since = lake.published_at(_FACT)
     decisions = lake.rows(_VERSIONS)
     kaggle = lake.data_version(kaggle_reimbursements.TABLE) if lake.exists(kaggle_reimbursements.TABLE) else None
-    rejected = _rejected(lake)
+    rejected, holds = _rejected(lake), lake.holds(_FACT)
     found = []
     for year, source, last_month in _years(lake):
-        file = file_of(decisions, year, since[year]) if source == _HOUSE else _of_kaggle(kaggle)
+        hold = holds.get(year)
+        # What is staged, and Kaggle's version, are of what was rolled back.
+        moment = datetime.fromisoformat(hold.since) if hold else since[year]
+        file = file_of(decisions, year, moment) if source == _HOUSE else _of_kaggle(None if hold else kaggle)
         lines, amount = rejected.get((year, source), (0, None))
+        if hold:
+            last = _standing(decisions, year, moment) or {}
+            lines, amount = last.get("rejected_rows") or 0, last.get("rejected_amount")
         found.append(
             {
                 YEAR: year,
@@ -222,19 +228,24 @@ def _rejected(lake: "Lake") -> Mapping[tuple[int, str], tuple[int, Decimal | Non
 
 def file_of(decisions: Iterable[Mapping[str, Any]], year: int, since: datetime) -> Mapping[str, Any]:
     """`file_name`, `sha256` and `as_of` of the version of the House's file of a year that stood at a moment."""
-    moment = since.astimezone(UTC).replace(tzinfo=None)
-    standing = [
-        row for row in decisions if row[YEAR] == year and file_versions.is_believed(row) and row["decided_at"] <= moment
-    ]
-    if not standing:
+    last = _standing(decisions, year, since)
+    if last is None:
         return _UNKNOWN
-    last = max(standing, key=lambda row: row["decided_at"])
     modified = (last["modified_at"] or last["archived_at"]).replace(tzinfo=UTC)
     return {
         "file_name": last["file_name"],
         "sha256": last["sha256"],
         "as_of": modified.astimezone(ZoneInfo(TIMEZONE)).date(),
     }
+
+
+def _standing(decisions: Iterable[Mapping[str, Any]], year: int, since: datetime) -> Mapping[str, Any] | None:
+    """The decision by which the version of the House's file of a year that stood at a moment was published."""
+    moment = since.astimezone(UTC).replace(tzinfo=None)
+    standing = [
+        row for row in decisions if row[YEAR] == year and file_versions.is_believed(row) and row["decided_at"] <= moment
+    ]
+    return max(standing, key=lambda row: row["decided_at"], default=None)
 
 
 def _of_kaggle(sha256: str | None) -> Mapping[str, Any]:

@@ -96,7 +96,7 @@ def ready_row(lake: "Lake", zone: LandingZone, mart: Table, now: datetime) -> Ma
     """The row of the newest year's file as it lies in the landing zone.
 
     None where there is none of the House's, or readers don't have its figures: it was refused, or is yet to be taken
-    in, or `mart` was not made since.
+    in, or `mart` was not made since, or was rolled back.
     """
     newest = _newest(zone)
     if newest is None:
@@ -105,7 +105,7 @@ def ready_row(lake: "Lake", zone: LandingZone, mart: Table, now: datetime) -> Ma
     sha256 = zone.sha256(file)
     taken_in_at = _taken_in_at(lake, year, sha256)
     published = lake.published_at(mart).get(year) if lake.exists(mart) else None
-    if taken_in_at is None or published is None or published < taken_in_at:
+    if taken_in_at is None or published is None or published < taken_in_at or year in lake.holds(mart):
         return None
     made_at = datetime.fromisoformat(file_dates.made_at(zone, file, chamber_expenses.CSV.of_year(year), sha256))
     # The same bytes under a new date: readers have had the figures for long, but nobody knew until now.

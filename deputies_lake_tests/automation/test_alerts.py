@@ -1,8 +1,11 @@
 """What the sensor of alerts tells, look by look, of runs that really ran: once when it begins, once when it is over."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -435,3 +438,10 @@ def test_no_address_of_a_target_is_in_the_definitions_that_dagster_keeps(monkeyp
     assert settings.alerts == AlertSettings(slack="https://hooks.example/SECRET")
     repository = alert_definitions(settings).get_repository_def()
     assert "SECRET" not in serialize_value(RepositorySnap.from_def(repository))
+
+
+def test_the_page_for_operators_says_what_each_alert_means() -> None:
+    titles = re.findall(r'title=f?"([^"{]+)', Path(alerts.__file__).read_text())
+    page = resources.files("deputies_lake").joinpath("docs/operations.md").read_text()
+    assert {title.strip() for title in titles if title.strip() not in page} == set()
+    assert len(titles) > len(CHECKS)

@@ -13,6 +13,7 @@ import pytest
 from deputies_lake.assets import key_of
 from deputies_lake.checks.audit import AuditFailedError
 from deputies_lake.environments import HOME, load_settings
+from deputies_lake.lakehouse.holds import Hold
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw.archive import LandingZone
 from deputies_lake.resources.files import FilesResource
@@ -93,6 +94,14 @@ def test_a_file_that_was_refused_is_not_ready(house: House) -> None:
     with pytest.raises(AuditFailedError):
         house.take_in(YEAR)
     make_mart(house)
+    assert ready(house) is None
+
+
+def test_a_year_that_was_rolled_back_is_not_ready(house: House) -> None:
+    land(house)
+    house.take_in(YEAR)
+    make_mart(house)
+    house.lake.hold(MART, YEAR, Hold(since=NOW.isoformat(), at=NOW.isoformat(), by="somebody", reason="a fault"))
     assert ready(house) is None
 
 

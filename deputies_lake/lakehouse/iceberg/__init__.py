@@ -15,6 +15,7 @@ from deputies_lake.lakehouse.iceberg.catalogs import (
     identifier,
     load_table,
     local_catalog,
+    set_properties,
     table_names,
 )
 from deputies_lake.lakehouse.iceberg.commits import ConcurrentCommitError, StagedFilesError, commit, inspect_files
@@ -37,6 +38,7 @@ from deputies_lake.lakehouse.iceberg.snapshots import (
     newest_whole_files,
     require,
     require_whole,
+    row_count,
     years,
 )
 
@@ -69,6 +71,8 @@ __all__ = [
     "read",
     "require",
     "require_whole",
+    "row_count",
+    "set_properties",
     "table_names",
     "write_columns",
     "write_file",

@@ -1,6 +1,6 @@
 """Where tables are found: the catalogs, and a contract's table in one of them, made or brought up to the contract."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -120,6 +120,16 @@ def _create_or_evolve(catalog: Catalog, contract: contracts.Table, schema: Schem
         if renewed := {k: v for k, v in properties.items() if table.properties.get(k) != v}:
             transaction.set_properties(renewed)
     return table
+
+
+def set_properties(table: Table, properties: Mapping[str, str]) -> None:
+    """Set properties of the table; its versions stay as they are."""
+
+    def renew() -> None:
+        with _Transaction(table.refresh()) as transaction:
+            transaction.set_properties(dict(properties))
+
+    repeated(renew, CommitFailedException)
 
 
 class _Transaction(Transaction):

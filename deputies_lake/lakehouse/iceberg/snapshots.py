@@ -35,6 +35,11 @@ def data_files(table: Table, years: Collection[int] | None = None, snapshot_id: 
     return sorted(task.file.file_path for task in tasks)
 
 
+def row_count(table: Table, years: Collection[int] | None = None, snapshot_id: int | None = None) -> int:
+    """The rows of `data_files`, by what Iceberg knows of them."""
+    return sum(task.file.record_count for task in tasks_of(table, years, snapshot_id))
+
+
 def lacks_columns(table: Table, contract: contracts.Table, years: Collection[int] | None = None) -> bool:
     """Whether a file of these years is from before one of the contract's columns was added: it reads as null there."""
     ids = {field.name: field.field_id for field in table.schema().fields}
