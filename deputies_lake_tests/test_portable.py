@@ -20,7 +20,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.environments import Engine
 from deputies_lake.raw import chamber_expenses, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.serving import assets as serving
-from deputies_lake.serving.receipts import Star, of_fact
+from deputies_lake.serving.marts import Star, of_fact
 from deputies_lake.staging import rejected_rows, stg_chamber_expenses, stg_kaggle_refunds, stg_kaggle_reimbursements
 from deputies_lake.star import assets as star
 from deputies_lake.star import (

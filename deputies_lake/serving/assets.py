@@ -62,13 +62,14 @@ from deputies_lake.serving import (
     names,
     publications,
     readiness,
+    receipts,
     rejected_lines,
 )
 from deputies_lake.serving.citation import citation, is_invented
 from deputies_lake.serving.dashboard import page
 from deputies_lake.serving.dashboard.figures import TABLES as SHOWN
 from deputies_lake.serving.dashboard.figures import Figures, gather
-from deputies_lake.serving.receipts import Star, fact_sums, of_fact
+from deputies_lake.serving.marts import Star, fact_sums, of_fact
 from deputies_lake.staging import rejected_rows
 from deputies_lake.star import (
     dim_dates,
@@ -102,6 +103,7 @@ _MARTS: Final[Mapping[Table, Callable[[Star], DataFrame]]] = {
         mart_outliers,
         mart_first_digits,
         mart_points_of_attention,
+        receipts,
     )
 }
 _FACT: Final = fct_expenses.TABLE
@@ -171,12 +173,15 @@ def _versions(lake: Lake, years: Sequence[int]) -> Mapping[int, str]:
 def _changed(lake: Lake, marts: Sequence[Table], years: Sequence[int]) -> list[int]:
     """The years to build: of `years` those of which a mart is not made from what there is now.
 
-    And others: those with rows that are grouped otherwise now, or that lack a column, as earlier code wrote them.
+    And others: those with rows that are grouped otherwise now, or that lack a column, as earlier code wrote them. A
+    mart that earlier code did not have gets the years of the others.
     """
     versions = _versions(lake, years)
     standing = [lake.intact_versions(mart) for mart in marts]
     changed = {year for year in years for of_mart in standing if of_mart.get(year) != versions[year]}
     for mart in marts:
+        if not lake.exists(mart):
+            changed.update(year for other in _MARTS for year in lake.years(other))
         if others := [year for year in lake.years(mart) if year not in changed]:
             with auditor() as connection:
                 _view_names(lake, connection)
@@ -233,10 +238,10 @@ def _stage(
         read = {table: lake.read(spark, table) for table in _NAMES}
         fact = lake.read(spark, _FACT, years)
         known = (read[table] for table in (dim_deputies.TABLE, dim_dates.TABLE, dim_suppliers.TABLE))
-        receipts = of_fact(fact, *known).cache()
-        kept.callback(receipts.unpersist)
+        of_year = of_fact(fact, *known).cache()
+        kept.callback(of_year.unpersist)
         return Star(
-            receipts=receipts,
+            receipts=of_year,
             fact=fact,
             dates=read[dim_dates.TABLE],
             deputies=read[dim_deputies.TABLE],

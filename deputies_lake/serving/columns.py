@@ -96,6 +96,15 @@ DEPUTY: Final = (
         example="Fulana De Tal",
     ),
 )
+REGISTER: Final = Column(
+    name="deputy_register_id",
+    pt="número no cadastro da Câmara (ideCadastro), o da API; nulo onde não publicado",
+    en="number in the House's register (ideCadastro), the API's; null where not published",
+    source=(f"{dim_deputies.TABLE.name}.deputy_register_id",),
+    published="ideCadastro",
+    nullable=True,
+    example="178000",
+)
 STATE_CODE: Final = Column(
     name="state_code",
     pt="UF como informada no recibo; NONE nas lideranças, UNKNOWN se desconhecida",

@@ -16,7 +16,7 @@ from deputies_lake.serving.columns import (
     of_fact,
     share,
 )
-from deputies_lake.serving.receipts import Star, by_year, measures, qualified, ratio, with_category
+from deputies_lake.serving.marts import Star, by_year, measures, qualified, ratio, with_category
 from deputies_lake.star import dim_expense_categories
 
 

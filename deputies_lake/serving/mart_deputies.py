@@ -8,7 +8,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import YEAR, Column, Table
+from deputies_lake.contracts import YEAR, Table
 from deputies_lake.serving.columns import (
     DEPUTY,
     MEASURES,
@@ -16,23 +16,13 @@ from deputies_lake.serving.columns import (
     PARTY_LABEL,
     PAYER_KIND,
     QUALIFIERS,
+    REGISTER,
     SOURCE_CODE,
     STATE_CODE,
     TOTALS,
     count,
 )
-from deputies_lake.serving.receipts import Star, by_year, measures, named, qualified, with_deputy
-from deputies_lake.star import dim_deputies
-
-_REGISTER: Final = Column(
-    name="deputy_register_id",
-    pt="número no cadastro da Câmara (ideCadastro), o da API; nulo onde não publicado",
-    en="number in the House's register (ideCadastro), the API's; null where not published",
-    source=(f"{dim_deputies.TABLE.name}.deputy_register_id",),
-    published="ideCadastro",
-    nullable=True,
-    example="178000",
-)
+from deputies_lake.serving.marts import Star, by_year, measures, named, qualified, with_deputy
 
 TABLE: Final = Table(
     layer="serving",
@@ -44,7 +34,7 @@ TABLE: Final = Table(
     columns=(
         OF_YEAR,
         *DEPUTY,
-        _REGISTER,
+        REGISTER,
         PAYER_KIND,
         PARTY_LABEL,
         STATE_CODE,

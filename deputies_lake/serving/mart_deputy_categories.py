@@ -14,7 +14,7 @@ from deputies_lake.serving.columns import (
     SOURCE_CODE,
     TOTALS_BY_CATEGORY,
 )
-from deputies_lake.serving.receipts import Star, by_year, measures, with_category, with_deputy
+from deputies_lake.serving.marts import Star, by_year, measures, with_category, with_deputy
 
 TABLE: Final = Table(
     layer="serving",

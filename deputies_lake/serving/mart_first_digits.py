@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import SHARE, YEAR, Column, Table
 from deputies_lake.serving.columns import OF_YEAR, SOURCE_CODE, count, of_fact, share
-from deputies_lake.serving.receipts import Star, by_year, ratio
+from deputies_lake.serving.marts import Star, by_year, ratio
 
 TABLE: Final = Table(
     layer="serving",

@@ -22,7 +22,7 @@ from deputies_lake.serving.columns import (
     SUPPLIER,
     of_fact,
 )
-from deputies_lake.serving.receipts import Star, named, with_category, with_deputy, with_supplier
+from deputies_lake.serving.marts import Star, named, with_category, with_deputy, with_supplier
 from deputies_lake.star import fct_expenses
 
 LARGEST_OF_YEAR: Final = 100

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.serving.columns import MEASURES, MONTH, OF_YEAR, PAYER_KIND, QUALIFIERS, SOURCE_CODE, TOTALS
-from deputies_lake.serving.receipts import Star, by_year, measures, qualified
+from deputies_lake.serving.marts import Star, by_year, measures, qualified
 
 TABLE: Final = Table(
     layer="serving",

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 from deputies_lake.serving.columns import CATEGORY, OF_YEAR, SOURCE_CODE, count, of_fact
-from deputies_lake.serving.receipts import Star, by_year, in_brl, whole_cents, with_category
+from deputies_lake.serving.marts import Star, by_year, in_brl, whole_cents, with_category
 
 DEVIATIONS: Final = 3
 WIDTHS: Final = 3

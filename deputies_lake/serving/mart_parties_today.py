@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR, Column, Table
 from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, QUALIFIERS, SOURCE_CODE, SPENT_PER_DEPUTY, TOTALS
-from deputies_lake.serving.receipts import Star, by_year, measures, named, per_deputy, qualified
+from deputies_lake.serving.marts import Star, by_year, measures, named, per_deputy, qualified
 from deputies_lake.star import dim_parties
 
 TABLE: Final = Table(

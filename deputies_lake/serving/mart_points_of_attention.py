@@ -11,7 +11,11 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import YEAR, Column, Table
 from deputies_lake.serving.columns import MEASURES, OF_YEAR, SOURCE_CODE
-from deputies_lake.serving.receipts import HOUSE, Star, by_year, measures, sums
+from deputies_lake.serving.marts import HOUSE, Star, by_year, measures, sums
+
+DUPLICATE: Final = "duplicate_invoice"
+ALIKE: Final = (YEAR, "deputy_key", "supplier_key", "_number", "date_key", "_amount")
+"""What should tell two invoices apart."""
 
 QUALITY: Final = "quality"
 ATTENTION: Final = "attention"
@@ -115,7 +119,7 @@ _POINTS: Final = (
         "Dated on a Saturday or Sunday. Deputies work and travel on these days, too.",
     ),
     (
-        "duplicate_invoice",
+        DUPLICATE,
         ATTENTION,
         "Mesmo deputado, fornecedor, número, data e valor mais de uma vez. Parcelas e trechos de viagem parecem assim.",
         "Same deputy, supplier, number, date and value more than once. Instalments and legs of a trip look like that.",
@@ -131,9 +135,9 @@ _POINTS: Final = (
 
 def transform(star: Star) -> DataFrame:
     """One row per year and point that occurs."""
-    points = [F.when(condition, F.lit(point)) for point, condition in _conditions().items()]
+    points = [F.when(condition, F.lit(point)) for point, condition in conditions().items()]
     seen = star.receipts.withColumn("point_id", F.explode(F.array_compact(F.array(*points))))
-    alike = _alike(star.receipts).withColumn("point_id", F.lit("duplicate_invoice"))
+    alike = alike_invoices(star.receipts).withColumn("point_id", F.lit(DUPLICATE))
     counted = by_year(seen, "point_id").agg(*measures()).unionByName(by_year(alike, "point_id").agg(*measures()))
     texts = F.array(*(F.struct(*map(F.lit, point)) for point in _POINTS))
     told = F.get(F.filter(texts, lambda text: text["col1"] == F.col("point_id")), F.lit(0))
@@ -146,18 +150,28 @@ def transform(star: Star) -> DataFrame:
     )
 
 
-def _alike(receipts: DataFrame) -> DataFrame:
-    """Receipts with a net value above zero that share what should tell two invoices apart, each such group as one."""
-    # Reserved numbers, and no number at all, stand for many suppliers, who number their documents alike.
-    is_invoice = (F.coalesce("_net", "_document") > 0) & ~F.col("supplier_id_kind").isin("functional", "none")
-    invoices = receipts.where(is_invoice & (F.col("source_code") == HOUSE))
-    # Under a name of its own: `sums` keeps the column's for the sum.
-    amount = F.col("_document").alias("amount")
-    groups = by_year(invoices, "deputy_key", "supplier_key", "document_number", "date_key", amount)
+def is_invoice() -> SparkColumn:
+    """Whether a receipt of the House has a net value above zero, and a supplier of its own.
+
+    Reserved numbers, and no number at all, stand for many suppliers, who number their documents alike.
+    """
+    is_own = ~F.col("supplier_id_kind").isin("functional", "none")
+    return (F.coalesce("_net", "_document") > 0) & is_own & (F.col("source_code") == HOUSE)
+
+
+def with_alike(receipts: DataFrame) -> DataFrame:
+    """`receipts` with the columns of `ALIKE` that they lack."""
+    # Under names of their own: `sums` keeps the amount's for the sum, and nulls would equal nothing in a join.
+    return receipts.withColumns({"_amount": F.col("_document"), "_number": F.coalesce("document_number", F.lit(""))})
+
+
+def alike_invoices(receipts: DataFrame) -> DataFrame:
+    """Of invoices that share what should tell two apart, `ALIKE`, each group of several as one row with its sums."""
+    groups = by_year(with_alike(receipts.where(is_invoice())), *ALIKE[1:])
     return groups.agg(*sums()).where(F.col("_receipts") > 1)
 
 
-def _conditions() -> dict[str, SparkColumn]:
+def conditions() -> dict[str, SparkColumn]:
     """When a receipt for itself counts as a point. What a source does not tell, null, is no point."""
     kind, net, document = F.col("supplier_id_kind"), F.col("_net"), F.col("_document")
     is_same_year = F.year("date") == F.coalesce("competence_year", YEAR)

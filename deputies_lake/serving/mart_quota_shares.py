@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import TOTAL, YEAR, Column, Table
 from deputies_lake.serving.columns import DEPUTY, MONTH, OF_YEAR, QUALIFIERS, SOURCE_CODE, STATE_CODE, of_fact, share
-from deputies_lake.serving.receipts import HOUSE, Star, by_year, in_brl, named, qualified, ratio, with_deputy
+from deputies_lake.serving.marts import HOUSE, Star, by_year, in_brl, named, qualified, ratio, with_deputy
 from deputies_lake.star import ref_monthly_quotas
 
 _QUOTA: Final = f"{ref_monthly_quotas.TABLE.name}.monthly_quota_amount"

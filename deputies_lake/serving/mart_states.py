@@ -16,7 +16,7 @@ from deputies_lake.serving.columns import (
     TOTALS,
     of_fact,
 )
-from deputies_lake.serving.receipts import Star, by_year, measures, named, per_deputy, qualified
+from deputies_lake.serving.marts import Star, by_year, measures, named, per_deputy, qualified
 from deputies_lake.star import dim_states
 
 _NAMES: Final = ("state_code", "state_name", "region_pt", "region_en")

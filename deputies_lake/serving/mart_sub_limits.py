@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import MONEY, TOTAL, YEAR, Column, Table
 from deputies_lake.serving.columns import CATEGORY, DEPUTY, MONTH, OF_YEAR, QUALIFIERS, SOURCE_CODE, of_fact, share
-from deputies_lake.serving.receipts import (
+from deputies_lake.serving.marts import (
     HOUSE,
     Star,
     by_year,

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.serving.columns import DEPUTIES, MEASURES, OF_YEAR, SOURCE_CODE, SUPPLIER, TOTALS
-from deputies_lake.serving.receipts import Star, by_year, measures, with_supplier
+from deputies_lake.serving.marts import Star, by_year, measures, with_supplier
 from deputies_lake.serving.suppliers import ONLY_DEPUTY, ROOT, customers, with_only_deputy
 
 TABLE: Final = Table(

@@ -35,7 +35,7 @@ _NO_COLUMN: Final = re.compile(
     r'Referenced column "(.+?)" not found|does not have a column named "(.+?)"|Column "(.+?)" does not exist on'
 )
 _ASKED_YEARS: Final = re.compile(rf"\b{YEAR}\"?\s*(?:=+|IN\s*\(|BETWEEN)((?:[\s,]|AND\b|[0-9]{{4}}\b)+)", re.IGNORECASE)
-_FIGURES: Final = ("mart_", "fct_expenses")
+_FIGURES: Final = ("mart_", "receipts", "fct_expenses")
 _PARTIES: Final = "_parties"
 
 

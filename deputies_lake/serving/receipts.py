@@ -1,223 +1,170 @@
-"""The receipts as marts read them, what all marts sum up, and which known gaps touch a figure.
+"""serving.receipts: every receipt with its names in plain text, its points of attention and its line in the file.
 
-Here belongs what more than one mart does with Spark. What a mart is, is said in its own file.
+The list behind each figure of the marts: what they count or sum up is found here row by row, so that a reader needs
+neither a key nor a join. Figures of many receipts belong into marts. As large as the fact, so it is made of it year by
+year and holds nothing that changes with other years but names.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, GroupedData
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from deputies_lake.contracts import SHARE, TOTAL, YEAR, Totals
-from deputies_lake.raw import chamber_expenses
-from deputies_lake.star import fct_expenses, ref_known_gaps
-
-HOUSE: Final = chamber_expenses.CSV.source_code
-
-_OF_THE_FACT: Final = (
-    *(YEAR, "source_code", "expense_key", "date_key", "deputy_key", "party_key", "state_key", "supplier_key"),
-    *("expense_category_key", "competence_year", "competence_month", "document_number"),
+from deputies_lake.contracts import MONEY, YEAR, Column, Table, Totals
+from deputies_lake.serving import mart_points_of_attention as points
+from deputies_lake.serving.columns import (
+    CATEGORY,
+    DEPUTY,
+    MONTH,
+    OF_YEAR,
+    PARTY_LABEL,
+    PAYER_KIND,
+    QUALIFIERS,
+    REGISTER,
+    SOURCE_CODE,
+    STATE_CODE,
+    SUPPLIER,
+    of_fact,
 )
-_AMOUNTS: Final = ("spent", "document", "gross", "deduction", "net", "refund", "returned")
-_CENT: Final = Decimal("0.01")
+from deputies_lake.serving.marts import Star, by_year, named, qualified, with_category, with_deputy, with_supplier
+from deputies_lake.serving.marts import of_fact as receipts_of
+from deputies_lake.star import fct_expenses
+
+_FACT: Final = {column.name: column for column in fct_expenses.TABLE.columns}
+_NAMES: Final = {column.name: column for column in (*DEPUTY, *CATEGORY, *SUPPLIER)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Star:
-    """What marts are made from: `receipts` as `of_fact` makes them, and tables of the star as they are published.
-
-    `fact` has the same rows as `receipts`, with all columns.
-    """
-
-    receipts: DataFrame
-    fact: DataFrame
-    dates: DataFrame
-    deputies: DataFrame
-    parties: DataFrame
-    states: DataFrame
-    suppliers: DataFrame
-    categories: DataFrame
-    quotas: DataFrame
-    limits: DataFrame
-    gaps: DataFrame
-
-
-def of_fact(fact: DataFrame, deputies: DataFrame, dates: DataFrame, suppliers: DataFrame) -> DataFrame:
-    """The fact's rows as most marts need them: few columns, so that they can be kept while all marts are made.
-
-    Of the fact `_OF_THE_FACT`; and `month`, `payer_kind`, `date`, `is_weekend`, `supplier_id_kind`, `company`, which
-    all branches of a supplier share, `_receipts`, one, and each amount in whole cents, `_<amount>`: as a number Spark
-    adds amounts up in place, as a decimal it makes an object of each.
-    """
-    net, document = F.col("net_amount"), F.col("document_amount")
-    cents = {
-        "spent": F.coalesce(net, document),
-        "document": document,
-        "gross": F.when(net < 0, F.lit(0)).otherwise(document),
-        "deduction": F.col("deduction_amount"),
-        "net": net,
-        "refund": F.when(net.isNotNull(), F.least(net, F.lit(0))),
-        "returned": F.col("returned_amount"),
-    }
-    company = F.coalesce("supplier_root", F.col("supplier_key").cast("string")).alias("company")
-    kinds = F.broadcast(deputies.select("deputy_key", "payer_kind"))
-    days = F.broadcast(dates.select("date_key", "date", "is_weekend"))
-    quota_month = F.when(F.col("source_code") == HOUSE, F.col("competence_month")).otherwise(F.month("date"))
-    return (
-        fact.join(kinds, on="deputy_key", how="left")
-        .join(days, on="date_key", how="left")
-        .join(suppliers.select("supplier_key", "supplier_id_kind", "supplier_root"), on="supplier_key", how="left")
-        .select(
-            *_OF_THE_FACT,
-            *("payer_kind", "date", "is_weekend", "supplier_id_kind", company),
-            F.coalesce(quota_month, F.lit(0)).alias("month"),
-            F.lit(1).cast("bigint").alias("_receipts"),
-            *((amount * 100).cast("bigint").alias(f"_{name}") for name, amount in cents.items()),
-        )
+def _as_in_fact(name: str) -> Column:
+    column = _FACT[name]
+    return Column(
+        name=name,
+        type=column.type,
+        pt=column.pt,
+        en=column.en,
+        source=of_fact(name),
+        published=column.published,
+        nullable=column.nullable,
+        example=column.example,
     )
 
 
-def fact_sums(totals: Totals) -> str:
-    """The DuckDB query for what a mart must add up to, over the view of the fact; in its own words, not by Spark."""
-    by = ", ".join(totals.by)
-    derived = {
-        "spent_amount": "coalesce(net_amount, document_amount)",
-        "gross_amount": "CASE WHEN net_amount < 0 THEN 0 ELSE document_amount END",
-        "refund_amount": "least(net_amount, 0)",
-        # Of a refund the document is not in the account, so nothing but its deduction can be.
-        "difference_amount": "CASE WHEN net_amount < 0 THEN deduction_amount "
-        "ELSE net_amount - (document_amount - deduction_amount) END",
-    }
-    amounts = ", ".join(f"sum({derived.get(amount, amount)})" for amount in totals.amounts)
-    return f"SELECT {by}, count(*), {amounts} FROM star_{fct_expenses.TABLE.name} GROUP BY {by}"
+TABLE: Final = Table(
+    layer="serving",
+    name="receipts",
+    pt="Todos os recibos, um por linha, com nomes, valores, pontos de atenção, lacunas e a linha no arquivo da fonte.",
+    en="All receipts, one a row, with names, amounts, points of attention, gaps and the line in the source's file.",
+    grain="one row per readable row of the year's source",
+    partitioned=True,
+    # What people read comes first, what programs join by comes last: in this order it is exported.
+    columns=(
+        OF_YEAR,
+        MONTH,
+        Column(
+            name="date",
+            type="date",
+            pt="data do recibo; nula se desconhecida",
+            en="the receipt's date; null where unknown",
+            source=of_fact("date_key"),
+            published="datEmissao",
+            nullable=True,
+            example="2022-03-27",
+        ),
+        _NAMES["deputy_name"],
+        PAYER_KIND,
+        PARTY_LABEL,
+        STATE_CODE,
+        _NAMES["category_pt"],
+        _NAMES["category_en"],
+        _NAMES["supplier_name"],
+        _NAMES["supplier_id"],
+        _NAMES["supplier_id_kind"],
+        _as_in_fact("document_number"),
+        Column(
+            name="spent_amount",
+            type=MONEY,
+            pt="despesa em BRL: o valor líquido; dos anos do Kaggle, que não o tem, o do documento",
+            en="spending in BRL: the net value; in Kaggle's years, which have none, the document's",
+            source=of_fact("net_amount", "document_amount"),
+        ),
+        *map(_as_in_fact, ("document_amount", "deduction_amount", "net_amount")),
+        Column(
+            name="refund_amount",
+            type=MONEY,
+            pt="o líquido se é uma devolução, senão zero; nulo nos anos do Kaggle",
+            en="the net value if it is a refund, else zero; null in Kaggle's years",
+            source=of_fact("net_amount"),
+            nullable=True,
+        ),
+        _as_in_fact("returned_amount"),
+        Column(
+            name="points_of_attention",
+            pt="pontos de atenção, por nome (ver mart_points_of_attention); não são acusações; nulo se nenhum",
+            en="points of attention, by name (see mart_points_of_attention); no accusations; null where none",
+            source=of_fact("date_key", "supplier_key", "net_amount", "document_amount", "deduction_amount"),
+            nullable=True,
+            example="round_amount, weekend",
+        ),
+        *QUALIFIERS,
+        _as_in_fact("receipt_url"),
+        SOURCE_CODE,
+        _as_in_fact("source_file"),
+        _as_in_fact("source_line"),
+        REGISTER,
+        _NAMES["deputy_id"],
+        _as_in_fact("document_id"),
+        _as_in_fact("instalment"),
+        _as_in_fact("trip"),
+        _NAMES["expense_category_id"],
+        _as_in_fact("expense_key"),
+        *(column for column in _NAMES.values() if column.name.endswith("_key")),
+    ),
+    key=("expense_key",),
+    totals=Totals(
+        by=(YEAR, "expense_category_key"),
+        amount="spent_amount",
+        also=("document_amount", "deduction_amount", "net_amount", "refund_amount", "returned_amount"),
+    ),
+)
 
 
-def in_brl(cents: SparkColumn) -> SparkColumn:
-    """An amount in cents as a decimal, exactly."""
-    return (cents.cast("decimal(18,0)") * F.lit(_CENT)).cast(TOTAL)
-
-
-def whole_cents(cents: SparkColumn) -> SparkColumn:
-    """A mean or a quartile, which is a double, as the nearest whole number of cents; halves away from zero."""
-    return F.when(cents < 0, -F.floor(0.5 - cents)).otherwise(F.floor(cents + 0.5))
-
-
-def _quotient(part: SparkColumn, whole: SparkColumn) -> SparkColumn:
-    """What a share or an amount can be rounded from, be it rounded here or, as by Sail, cut off at the last digit.
-
-    Either may be a count or an amount. So many decimal places are never wrong at a boundary of those that stay.
-    """
-    return part.cast("decimal(36,18)") / whole.cast("decimal(18,2)")
-
-
-def sums() -> list[SparkColumn]:
-    """The aggregates by which many receipts become one row that `measures` takes for all of them."""
-    return [F.sum(f"_{name}").alias(f"_{name}") for name in ("receipts", *_AMOUNTS)]
-
-
-def measures() -> list[SparkColumn]:
-    """The aggregates behind `columns.MEASURES`."""
-    cents = {name: F.sum(f"_{name}") for name in _AMOUNTS}
-    cents["difference"] = cents["net"] - (cents["gross"] - cents["deduction"] + cents["refund"])
-    return [
-        F.sum("_receipts").alias("receipts"),
-        *(in_brl(amount).alias(f"{name}_amount") for name, amount in cents.items()),
-    ]
-
-
-def of_deputies(column: SparkColumn) -> SparkColumn:
-    """The value on the rows that deputies pay, null on those of leadership offices."""
-    return F.when(F.col("payer_kind") == "deputy", column)
-
-
-def per_deputy() -> list[SparkColumn]:
-    """How many deputies have a receipt, and what they spent on average: the mean of deputies, offices left out."""
-    deputies = F.countDistinct(of_deputies(F.col("deputy_key")))
-    spent = in_brl(F.sum(of_deputies(F.col("_spent"))))
-    return [
-        deputies.alias("deputies"),
-        F.when(deputies > 0, _quotient(spent, deputies).cast(TOTAL)).alias("spent_per_deputy"),
-    ]
-
-
-def by_year(receipts: DataFrame, *columns: SparkColumn | str) -> GroupedData:
-    """Receipts grouped by year, the year's one source, and `columns`."""
-    # The source as an aggregate, a text's maximum, would have Spark sort all receipts instead of hashing them.
-    return receipts.groupBy(YEAR, "source_code", *columns)
-
-
-def ratio(part: SparkColumn, whole: SparkColumn) -> SparkColumn:
-    """A share, null where the whole is null or zero."""
-    return F.when(whole != 0, _quotient(part, whole)).cast(SHARE)
-
-
-def qualified(rows: DataFrame, gaps: DataFrame, *, by_month: bool = False, by_category: bool = False) -> DataFrame:
-    """`rows` with `is_incomplete` and `known_gaps`: the gaps of their year, or of their month, and of their source.
-
-    What is only worth knowing, of low severity, is left out. A gap of one category touches a total, too: of `rows` that
-    are `by_category`, it touches that category's only.
-    """
-    first, last = (F.make_date(YEAR, F.lit(month), F.lit(1)) for month in (1, 12))
-    if by_month:
-        of_month = F.when(F.col("month") > 0, F.make_date(YEAR, "month", F.lit(1)))
-        first, last = F.coalesce(of_month, first), F.coalesce(of_month, last)
-
-    def touches(gap: SparkColumn) -> SparkColumn:
-        same = [(gap["source_code"], "source_code")]
-        same += [(gap["expense_category_id"], "expense_category_id")] if by_category else []
-        touched = F.coalesce(gap["first_month"] <= last, F.lit(True)) & F.coalesce(
-            gap["last_month"] >= first, F.lit(True)
-        )
-        for of_gap, column in same:
-            touched &= of_gap.isNull() | of_gap.eqNullSafe(F.col(column))
-        return touched
-
-    # They are a handful: beside each row as one array they cost less than another join and grouping.
-    telling = gaps.where(F.col("severity").isin(*ref_known_gaps.CHANGES_FIGURES))
-    known = telling.agg(F.collect_list(F.struct(*gaps.columns)).alias("_known"))
-    found = F.array_sort(F.transform(F.filter("_known", touches), lambda gap: gap["gap_id"]))
+def transform(star: Star) -> DataFrame:
+    """One row per receipt of the fact."""
+    of_rows = [name for name in TABLE.column_names if name in _FACT]
+    rows = receipts_of(star.fact, star.deputies, star.dates, star.suppliers, more=of_rows)
+    rows = _with_gaps(_with_points(rows, star), star)
+    rows = with_category(with_deputy(rows, star, REGISTER.name), star)
+    rows = named(rows, star.parties, "party_key", [PARTY_LABEL.name])
+    rows = named(rows, star.states, "state_key", [STATE_CODE.name])
+    net = F.col("net_amount")
     return (
-        rows.join(F.broadcast(known), how="cross")
-        .withColumn("_found", found)
+        with_supplier(rows.drop("supplier_id_kind"), star)
         .withColumns(
             {
-                "is_incomplete": F.array_contains("_found", ref_known_gaps.STILL_ARRIVING),
-                "known_gaps": F.when(F.size("_found") > 0, F.array_join("_found", ", ")),
+                "spent_amount": F.coalesce(net, "document_amount"),
+                "refund_amount": F.when(net.isNotNull(), F.least(net, F.lit(0).cast(MONEY))),
             }
         )
-        .drop("_known", "_found")
+        .select(*TABLE.column_names)
     )
 
 
-def named(rows: DataFrame, members: DataFrame, key: str, columns: Sequence[str], **renamed: str) -> DataFrame:
-    """`rows` with columns of a dimension, found by its key; `renamed` gives new names to further columns."""
-    told = members.select(key, *columns, *(F.col(name).alias(new) for new, name in renamed.items()))
-    return rows.join(F.broadcast(told), on=key, how="left")
-
-
-def with_category(rows: DataFrame, star: Star, *more: str) -> DataFrame:
-    """`rows` with what `columns.CATEGORY` tells of their `expense_category_key`."""
-    return named(
-        rows,
-        star.categories,
-        "expense_category_key",
-        ["expense_category_id", *more],
-        category_pt="name_pt",
-        category_en="name_en",
+def _with_points(rows: DataFrame, star: Star) -> DataFrame:
+    """`rows` with the names of all points that count them in `mart_points_of_attention`."""
+    several = points.alike_invoices(star.receipts).select(*points.ALIKE, F.lit(True).alias("_is_several"))
+    is_alike = points.is_invoice() & F.col("_is_several")
+    conditions = {**points.conditions(), points.DUPLICATE: is_alike}
+    found = F.array_compact(F.array(*(F.when(condition, F.lit(point)) for point, condition in conditions.items())))
+    return (
+        points.with_alike(rows)
+        .join(F.broadcast(several), on=[*points.ALIKE], how="left")
+        .withColumn("_found", found)
+        .withColumn("points_of_attention", F.when(F.size("_found") > 0, F.array_join("_found", ", ")))
     )
 
 
-def with_deputy(rows: DataFrame, star: Star, *more: str) -> DataFrame:
-    """`rows` with what `columns.DEPUTY` tells of their `deputy_key`."""
-    return named(rows, star.deputies, "deputy_key", ["deputy_id", "deputy_name", *more])
-
-
-def with_supplier(rows: DataFrame, star: Star, *more: str) -> DataFrame:
-    """`rows` with what `columns.SUPPLIER` tells of their `supplier_key`."""
-    # Too many for every core to be sent all of them.
-    told = star.suppliers.select("supplier_key", "supplier_id", "supplier_id_kind", "supplier_name", *more)
-    return rows.join(told, on="supplier_key", how="left")
+def _with_gaps(rows: DataFrame, star: Star) -> DataFrame:
+    """`rows` with the gaps of their month and category: looked for once for each of these, not once a receipt."""
+    places = by_year(star.receipts, "month", "expense_category_key").agg(F.count(F.lit(1)).alias("_rows"))
+    told = qualified(with_category(places, star), star.gaps, by_month=True, by_category=True)
+    on = [YEAR, "source_code", "month", "expense_category_key"]
+    return rows.join(F.broadcast(told.select(*on, *(column.name for column in QUALIFIERS))), on=on, how="left")

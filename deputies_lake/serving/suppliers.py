@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from deputies_lake.contracts import Column
 from deputies_lake.serving.columns import of_fact
-from deputies_lake.serving.receipts import Star, named, of_deputies
+from deputies_lake.serving.marts import Star, named, of_deputies
 from deputies_lake.star import dim_deputies, dim_suppliers
 
 ROOT: Final = Column(

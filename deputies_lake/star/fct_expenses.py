@@ -206,6 +206,23 @@ TABLE: Final = Table(
             published="vlrRestituicao",
             nullable=True,
         ),
+        Column(
+            name="source_file",
+            pt="arquivo da fonte; nulo em anos que uma versão anterior do lake publicou",
+            en="the source's file; null in years that an earlier version of the lake published",
+            source=staged("source_file"),
+            nullable=True,
+            example="Ano-2022.csv.zip",
+        ),
+        Column(
+            name="source_line",
+            type="bigint",
+            pt="linha nesse arquivo; nula em anos que uma versão anterior do lake publicou",
+            en="line in that file; null in years that an earlier version of the lake published",
+            source=staged("source_line"),
+            nullable=True,
+            example="2",
+        ),
     ),
     key=("expense_key",),
     references=(

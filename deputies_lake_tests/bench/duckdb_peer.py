@@ -153,6 +153,7 @@ FACT: Final = """
         key('document_type', NULL) AS document_type_key,
         'kaggle_reimbursements' AS source_code,
         document_amount,
+        source_file,
         {only_of_the_house}
     FROM staged
 """

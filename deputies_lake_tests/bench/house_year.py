@@ -151,7 +151,7 @@ FACT: Final = """
         key('document_type', document_type_id) AS document_type_key,
         'chamber_expenses' AS source_code,
         competence_year, competence_month, document_id, document_number, instalment, trip, receipt_url,
-        document_amount, deduction_amount, net_amount, returned_amount
+        document_amount, deduction_amount, net_amount, returned_amount, source_file
     FROM staged
 """
 

@@ -201,6 +201,7 @@ def fact(staged: DataFrame) -> DataFrame:
         key("document_type", F.lit(None)).alias("document_type_key"),
         F.lit("kaggle_reimbursements").alias("source_code"),
         "document_amount",
+        "source_file",
         *(F.lit(None).cast(kind).alias(name) for name, kind in shared.ONLY_OF_THE_HOUSE.items()),
     )
 

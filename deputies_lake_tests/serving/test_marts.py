@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 from deputies_lake.contracts import MONEY, YEAR, Table, Totals
 from deputies_lake.environments import Engine
 from deputies_lake.reference import tables
-from deputies_lake.serving import assets, mart_outliers
-from deputies_lake.serving.receipts import Star, by_year, fact_sums, measures, of_fact
+from deputies_lake.serving import assets, mart_outliers, mart_points_of_attention
+from deputies_lake.serving.marts import Star, by_year, fact_sums, measures, of_fact
 from deputies_lake.star import (
     dim_dates,
     dim_deputies,
@@ -159,7 +159,7 @@ def test_rows_keep_the_contract(rows_of: RowsOf, name: str) -> None:
     assert len({tuple(row[column] for column in mart.key) for row in rows}) == len(rows) > 0
 
 
-@pytest.mark.parametrize("name", [name for name, mart in MARTS.items() if mart.totals])
+@pytest.mark.parametrize("name", [name for name, mart in MARTS.items() if mart.totals and mart.totals.rows])
 def test_all_receipts_and_all_that_was_spent_are_in_it(rows_of: RowsOf, name: str) -> None:
     by_year: dict[int, tuple[int, Decimal]] = {}
     for row in rows_of(name):
@@ -361,3 +361,51 @@ def test_kaggles_years_are_not_blamed_for_what_they_do_not_tell(rows_of: RowsOf)
 def test_points_have_their_texts(rows_of: RowsOf) -> None:
     (row,) = rows_of("mart_points_of_attention", point_id="weekend")
     assert (row.point_kind, row.text_en[:5]) == ("attention", "Dated")
+
+
+# receipts
+
+
+def test_each_receipt_is_told_with_its_names_its_amounts_and_its_line(rows_of: RowsOf) -> None:
+    columns = (
+        *("month", "date", "deputy_name", "deputy_register_id", "party_label", "state_code", "category_en"),
+        *("supplier_name", "supplier_id", "document_number", "source_file", "source_line"),
+    )
+    amounts = ("spent_amount", "document_amount", "deduction_amount", "net_amount", "refund_amount", "returned_amount")
+    (partly,) = rows_of("receipts", deduction_amount=Decimal("40.00"))
+    assert tuple(partly[name] for name in columns) == (
+        *(3, date(2022, 3, 27), "Fulana De Tal", "900042", "PSB", "SP", "Fuels and lubricants"),
+        *("AUTO POSTO FICTÍCIO LTDA", "11222333000181", "A-17", "Ano-2022.csv.zip", 5),
+    )
+    assert [str(partly[name]) for name in amounts] == ["60.00", "100.00", "40.00", "60.00", "0.00", "None"]
+    (refund,) = rows_of("receipts", net_amount=Decimal("-500.00"))
+    assert (refund.spent_amount, refund.refund_amount) == (Decimal("-500.00"), Decimal("-500.00"))
+
+
+def test_a_receipt_of_kaggle_lacks_what_kaggle_lacks(rows_of: RowsOf) -> None:
+    columns = ("spent_amount", "net_amount", "refund_amount", "month", "date", "source_file")
+    assert told(rows_of("receipts", year=2013, deputy_id="4242"), *columns) == [
+        (Decimal("30.00"), None, None, 0, None, "deputies_dataset.csv"),
+        (Decimal("70.00"), None, None, 3, date(2013, 3, 27), "deputies_dataset.csv"),
+    ]
+
+
+def test_what_a_point_of_attention_counts_is_a_list_of_receipts(rows_of: RowsOf) -> None:
+    listed: dict[tuple[int, str], list[Decimal]] = {}
+    for row in rows_of("receipts"):
+        for point in (row.points_of_attention or "").split(", "):
+            listed.setdefault((row.year, point), []).append(row.spent_amount)
+    assert {of: (len(spent), sum(spent)) for of, spent in listed.items() if of[1]} == {
+        (row.year, row.point_id): (row.receipts, row.spent_amount) for row in rows_of("mart_points_of_attention")
+    }
+
+
+def test_no_point_is_found_where_another_is_looked_for() -> None:
+    points = [point for point, *_ in mart_points_of_attention._POINTS]
+    assert [(one, other) for one in points for other in points if one != other and one in other] == []
+
+
+def test_a_receipt_has_the_gaps_of_its_month_and_category(rows_of: RowsOf) -> None:
+    found = told(rows_of("receipts", deputy_id="4343"), "month", "is_incomplete", "known_gaps")
+    touched = "of_fuel, receipts_still_arriving"
+    assert found == [(3, False, None), (3, False, None), (5, True, touched), (6, True, touched)]
