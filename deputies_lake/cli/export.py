@@ -32,30 +32,30 @@ def _years(_: click.Context, __: click.Parameter, value: str | None) -> Sequence
     help="File to write, replaced if it is there; named as the table, in this folder, unless given.",
 )
 @click.option(
-    "--decimal",
-    type=click.Choice(["comma", "point"]),
-    default="comma",
-    show_default=True,
-    help="Of CSV. comma: opens right in Brazilian Excel; point: for programs.",
+    "--excel",
+    is_flag=True,
+    help="A CSV for a double click in Brazilian Excel; without this, one for programs.",
 )
 @environment_option
 def export(
-    environment: str | None, name: str, kind: str, years: Sequence[int] | None, path: Path | None, decimal: str
+    environment: str | None, name: str, kind: str, years: Sequence[int] | None, path: Path | None, excel: bool
 ) -> None:
     """Write a table to a file, with its citation: beside a CSV, within Parquet and Excel."""
     from deputies_lake.serving import exports, reading
     from deputies_lake.serving.citation import is_invented
 
-    span = f"_{years[0]}-{years[-1]}" if years else ""
+    if excel and kind != "csv":
+        raise click.UsageError(f"--excel is about --format csv; {kind} is read right as it is")
+    span = f"_{'-'.join(dict.fromkeys([str(years[0]), str(years[-1])]))}" if years else ""
     with opened(environment) as lake:
         table = reading.served(name)
         target = path or Path(f"{table.name}{span}.{kind}")
         try:
-            done = exports.export(lake, table, target, kind=kind, years=years, comma=decimal == "comma")
+            done = exports.export(lake, table, target, kind=kind, years=years, excel=excel)
         except exports.ExportError as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"{done.path}: {done.rows:,} rows{', all of them invented' if is_invented(lake) else ''}")
         if done.citation_path:
             click.echo(f"{done.citation_path}: how to cite it")
-        if kind == "csv" and done.rows >= exports.SHEET_ROWS:
+        if excel and done.rows >= exports.SHEET_ROWS:
             click.echo(f"Excel shows the first {exports.SHEET_ROWS - 1:,} of them only", err=True)

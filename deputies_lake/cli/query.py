@@ -1,11 +1,11 @@
 """`deputies-lake query`: asking the lake. What a question may read is said in `serving/reading.py`."""
 
-import csv
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -33,6 +33,7 @@ _SWAPPED: Final = str.maketrans(",.", ".,")
     show_default=True,
     help="Of the answer.",
 )
+@click.option("--excel", is_flag=True, help="CSV that opens right in Brazilian Excel, whatever --format says.")
 @click.option(
     "--language",
     type=click.Choice(["en", "pt"]),
@@ -41,7 +42,9 @@ _SWAPPED: Final = str.maketrans(",.", ".,")
     help="Of a table's numbers (1,234.56 or 1.234,56) and of the notes.",
 )
 @environment_option
-def query(environment: str | None, sql: str | None, question: int | None, kind: str, language: str) -> None:
+def query(
+    environment: str | None, sql: str | None, question: int | None, kind: str, language: str, *, excel: bool
+) -> None:
     """Answer SQL (one SELECT, in DuckDB's dialect) from what is published now; or q03, a ready-made question.
 
     Tables are star.NAME and serving.NAME, or just NAME. Without a question: which tables and questions there are. What
@@ -58,7 +61,7 @@ def query(environment: str | None, sql: str | None, question: int | None, kind: 
         if is_invented(lake):
             click.secho(INVENTED_PT if language == "pt" else INVENTED_EN, err=True, fg="yellow")
         columns = [name for name, *_ in connection.description or ()]
-        has_values, years = _WRITERS[kind](connection, columns, language)
+        has_values, years = _WRITERS["excel" if excel else kind](connection, columns, language)
         tables = reading.tables_in(wanted)
     with opened(environment) as lake:
         if not has_values:
@@ -119,11 +122,14 @@ def _as_table(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], l
     return _has_values(rows), _years_of(columns, rows)
 
 
-def _as_csv(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str) -> _Written:
-    writer, years, has_values = csv.writer(sys.stdout), set[int](), False
-    writer.writerow(columns)
+def _as_csv(
+    connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _: str, *, excel: bool = False
+) -> _Written:
+    from deputies_lake.serving.exports import rows_into
+
+    write, years, has_values = rows_into(sys.stdout, columns, excel=excel), set[int](), False
     while rows := connection.fetchmany(_BATCH):
-        writer.writerows(rows)
+        write(rows)
         years.update(_years_of(columns, rows) or ())
         has_values = has_values or _has_values(rows)
     return has_values, sorted(years) if YEAR in columns else None
@@ -143,7 +149,12 @@ def _as_json(connection: "duckdb.DuckDBPyConnection", columns: Sequence[str], _:
     return _has_values(rows), _years_of(columns, rows)
 
 
-_WRITERS: Final = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+_WRITERS: Final[Mapping[str, Callable[["duckdb.DuckDBPyConnection", Sequence[str], str], _Written]]] = {
+    "table": _as_table,
+    "csv": _as_csv,
+    "excel": partial(_as_csv, excel=True),
+    "json": _as_json,
+}
 
 
 def _has_values(rows: Sequence[Sequence[Any]]) -> bool:

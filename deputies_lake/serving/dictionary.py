@@ -14,6 +14,7 @@ from typing import Any, Final
 from deputies_lake.contracts import MONEY, SHARE, TOTAL, Column, Table
 from deputies_lake.serving import data_dictionary
 from deputies_lake.serving.citation import LICENCE_EN, LICENCE_URL, Citation
+from deputies_lake.serving.exports import readable_first
 from deputies_lake.tables import served_tables
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -46,8 +47,7 @@ def package(cited: Citation) -> Mapping[str, Any]:
         "name": "deputies-lake",
         "title": "Despesas dos deputados federais / Expenses of Brazil's federal deputies",
         "description": (
-            f"{cited.text_pt} {cited.text_en} "
-            "A table's file: deputies-lake export --table TABLE --format csv --decimal point --to TABLE.csv"
+            f"{cited.text_pt} {cited.text_en} A table's file: deputies-lake export --table TABLE --format csv"
         ),
         "version": cited.version,
         **({"created": cited.published_at.isoformat()} if cited.published_at else {}),
@@ -74,7 +74,7 @@ def _resource(table: Table) -> Mapping[str, Any]:
         "mediatype": "text/csv",
         "encoding": "utf-8",
         "schema": {
-            "fields": [_field(column) for column in table.columns],
+            "fields": [_field(column) for column in readable_first(table)],
             "primaryKey": list(table.key),
             "foreignKeys": [
                 {"fields": [one.column], "reference": {"resource": one.table, "fields": [one.column]}}

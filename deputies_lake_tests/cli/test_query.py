@@ -69,6 +69,11 @@ def test_what_a_program_reads_is_csv() -> None:
     assert rows[1] == ["2016", "x", f"{small_lake.KEY}", "1234567.80", "0"]
 
 
+def test_what_excel_opens_has_decimal_commas_and_keeps_ids() -> None:
+    shown = typed("query", "SELECT '0074' AS id, 1.5 AS brl, year FROM mart_months", "--excel").stdout
+    assert shown.splitlines() == ["\ufeffid;brl;year", '"=""0074""";1,5;2025']
+
+
 def test_what_a_program_reads_is_json() -> None:
     [row] = json.loads(typed("query", AMOUNTS, "--format", "json").stdout)
     assert (row["year"], row["deputy_id"], row["spent_amount"]) == (2016, "x", 1234567.8)
@@ -149,10 +154,22 @@ def test_an_export_says_what_it_wrote() -> None:
     ]
 
 
-def test_decimal_points_are_for_programs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("arguments", "amount"), [((), "1234567.80"), (("--excel",), "1234567,80")])
+def test_an_exported_csv_is_for_programs_unless_it_is_for_excel(
+    arguments: tuple[str, ...], amount: str, tmp_path: Path
+) -> None:
     file = tmp_path / "new" / "a.csv"
-    typed("export", "--table", "mart_deputies", "--decimal", "point", "--to", str(file))
-    assert "1234567.80" in file.read_text(encoding="utf-8")
+    typed("export", "--table", "mart_deputies", "--to", str(file), *arguments)
+    assert amount in file.read_text(encoding="utf-8-sig")
+
+
+def test_only_a_csv_is_made_for_excel() -> None:
+    shown = typed("export", "--table", "mart_deputies", "--format", "xlsx", "--excel")
+    assert (shown.exit_code, "--excel is about --format csv" in shown.output) == (2, True)
+
+
+def test_a_file_of_one_year_names_it_once() -> None:
+    assert typed("export", "--table", "mart_deputies", "--years", "2016").output.startswith("mart_deputies_2016.csv: ")
 
 
 @pytest.mark.parametrize("years", ["2016-2020", "2020..2016", "16"])

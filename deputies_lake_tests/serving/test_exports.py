@@ -1,6 +1,7 @@
 """Tables taken home: what is in the files, as the programs read them that people open them with."""
 
 import csv
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -12,13 +13,15 @@ from xml.etree import ElementTree as ET
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from xlsxwriter.utility import xl_col_to_name
 
 from deputies_lake.lakehouse.lake import Lake
-from deputies_lake.serving import exports, mart_deputies
-from deputies_lake.serving.exports import ExportError, export
-from deputies_lake.serving.reading import opened
+from deputies_lake.serving import exports, mart_deputies, receipts
+from deputies_lake.serving.citation import citation
+from deputies_lake.serving.dictionary import package
+from deputies_lake.serving.exports import ExportError, export, readable_first, rows_into
 from deputies_lake.star import dim_suppliers
-from deputies_lake_tests.serving.small_lake import KEY, SHA
+from deputies_lake_tests.serving.small_lake import KEY, SHA, build, commit, row
 
 TABLE = mart_deputies.TABLE
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -35,7 +38,7 @@ def folder(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("exports")
     for kind in exports.FORMATS:
         export(lake, TABLE, made / f"a.{kind}", kind=kind)
-    export(lake, TABLE, made / "point.csv", kind="csv", comma=False)
+    export(lake, TABLE, made / "excel.csv", kind="csv", excel=True)
     return made
 
 
@@ -44,12 +47,12 @@ def folder(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def excel(folder: Path) -> list[dict[str, str]]:
-    return rows_of(folder / "a.csv", ";", "utf-8-sig")
+    return rows_of(folder / "excel.csv", ";", "utf-8-sig")
 
 
 def test_excel_is_told_that_it_is_utf_8_and_finds_its_line_ends(folder: Path) -> None:
-    content = (folder / "a.csv").read_bytes()
-    assert content.startswith(b"\xef\xbb\xbfyear;deputy_key;")
+    content = (folder / "excel.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfyear;deputy_id;")
     assert content.count(b"\n") == content.count(b"\r\n") == 4
 
 
@@ -63,7 +66,7 @@ def test_ids_stay_text(excel: list[dict[str, str]], column: str, values: list[st
 
 
 def test_keys_of_nineteen_digits_stay_text(excel: list[dict[str, str]]) -> None:
-    assert [row["deputy_key"] for row in excel] == [f'="{KEY}"', '="2"', f'="{KEY}"']
+    assert [row["deputy_key"] for row in excel] == [f'="{KEY}"', "2", f'="{KEY}"']
 
 
 def test_no_text_becomes_a_formula(excel: list[dict[str, str]]) -> None:
@@ -79,34 +82,33 @@ def test_what_is_null_is_empty(excel: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("text", ["=1", "+x", "-x", "@x", "\tx", "\rx", "=1\n2"])
-def test_each_way_to_begin_a_formula_is_disarmed(lake: Lake, text: str) -> None:
-    assert excels(lake, text) == f"'{text}"
+def test_each_way_to_begin_a_formula_is_disarmed(text: str) -> None:
+    assert excels(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["00012", "1E5", "3-4", "01/02/2013", "035.307.490/0013-9", "-7", "1 2"])
-def test_each_text_that_excel_takes_for_a_number_stays_text(lake: Lake, text: str) -> None:
-    assert excels(lake, text) == f'="{text}"'
+def test_each_text_that_excel_takes_for_a_number_stays_text(text: str) -> None:
+    assert excels(text) == f'="{text}"'
 
 
 @pytest.mark.parametrize("text", ["SP", "A1", "E", "BSB/GRU", "-", "3M do Brasil"])
-def test_all_other_text_is_left_as_it_is(lake: Lake, text: str) -> None:
-    assert excels(lake, text) == text
+def test_all_other_text_is_left_as_it_is(text: str) -> None:
+    assert excels(text) == text
 
 
-def excels(lake: Lake, text: str) -> str:
+def excels(text: str) -> str:
     """What a text becomes for Excel."""
-    [column] = [column for column in TABLE.columns if column.name == "deputy_name"]
-    with opened(lake, []) as connection:
-        expression = exports._for_excel(column)
-        found: str = connection.execute(f"SELECT {expression} FROM (SELECT ? AS deputy_name)", [text]).fetchall()[0][0]
+    file = io.StringIO(newline="")
+    rows_into(file, ["a"], excel=True)([[text]])
+    [_, [found]] = csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=";")
     return found
 
 
 # programs
 
 
-def test_a_csv_with_points_holds_the_values_as_they_are(folder: Path) -> None:
-    rows = rows_of(folder / "point.csv", ",", "utf-8")
+def test_a_csv_holds_the_values_as_they_are(folder: Path) -> None:
+    rows = rows_of(folder / "a.csv", ",", "utf-8")
     told = [(row["deputy_key"], row["deputy_id"], row["deputy_name"], row["spent_amount"]) for row in rows]
     assert told == [
         (f"{KEY}", "x", "Fulana De Tal", "1234567.80"),
@@ -115,8 +117,16 @@ def test_a_csv_with_points_holds_the_values_as_they_are(folder: Path) -> None:
     ]
 
 
-def test_a_csv_with_points_begins_with_its_header(folder: Path) -> None:
-    assert (folder / "point.csv").read_bytes().startswith(b"year,deputy_key,")
+def test_a_csv_begins_with_its_header_and_keys_come_last(folder: Path) -> None:
+    header = (folder / "a.csv").read_text(encoding="utf-8").partition("\n")[0].strip()
+    assert header.split(",")[:3] == ["year", "deputy_id", "deputy_name"]
+    assert header.endswith(",deputy_key")
+
+
+def test_the_data_package_names_the_columns_as_they_are_exported(folder: Path, lake: Lake) -> None:
+    [described] = [one for one in package(citation(lake))["resources"] if one["name"] == TABLE.name]
+    [header, *_] = csv.reader((folder / "a.csv").read_text(encoding="utf-8").splitlines())
+    assert [field["name"] for field in described["schema"]["fields"]] == header
 
 
 def test_parquet_keeps_types_and_values(folder: Path, lake: Lake) -> None:
@@ -143,7 +153,7 @@ def cell(workbook: Mapping[str, ET.Element], place: str) -> tuple[Any, str]:
 
 
 def place(column: str, row: int) -> str:
-    return f"{chr(ord('A') + TABLE.column_names.index(column))}{row}"
+    return f"{chr(ord('A') + [one.name for one in readable_first(TABLE)].index(column))}{row}"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +174,34 @@ def test_a_cell_has_the_type_of_its_column(
 
 
 def test_a_workbook_has_its_citation_on_a_sheet_of_its_own(workbook: Mapping[str, ET.Element]) -> None:
-    assert SHA in "".join(workbook["xl/worksheets/sheet2.xml"].itertext())
+    assert SHA in "".join(workbook["xl/worksheets/sheet3.xml"].itertext())
+
+
+def test_a_workbook_says_what_its_columns_mean(workbook: Mapping[str, ET.Element]) -> None:
+    told = "".join(workbook["xl/worksheets/sheet2.xml"].itertext())
+    assert [column.name for column in TABLE.columns if column.pt not in told or column.en not in told] == []
+
+
+def linked(lake: Lake, path: Path, urls: list[str]) -> list[str]:
+    """Of receipts with these addresses, the places that are links."""
+    table = receipts.TABLE
+    commit(lake, table, [row(table, year=2025, expense_key=n, receipt_url=url) for n, url in enumerate(urls)])
+    export(lake, table, path, kind="xlsx")
+    with zipfile.ZipFile(path) as file:
+        sheet = ET.fromstring(file.read("xl/worksheets/sheet1.xml"))
+    return [link.get("ref", "") for link in sheet.findall(f".//{SHEET}hyperlink")]
+
+
+def test_addresses_in_a_workbook_are_links(tmp_path: Path) -> None:
+    urls = ["https://www.camara.leg.br/1.pdf", "javascript:alert(1)", f"https://www.camara.leg.br/{'x' * 3000}"]
+    at = [column.name for column in readable_first(receipts.TABLE)].index("receipt_url")
+    assert linked(build(tmp_path), tmp_path / "a.xlsx", urls) == [f"{xl_col_to_name(at)}2"]
+
+
+def test_a_sheet_has_no_more_links_than_excel_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_MOST_LINKS", 2)
+    urls = [f"https://www.camara.leg.br/{number}.pdf" for number in range(3)]
+    assert len(linked(build(tmp_path), tmp_path / "a.xlsx", urls)) == 2
 
 
 def test_what_does_not_fit_a_sheet_is_refused_with_what_holds_it(
@@ -197,7 +234,7 @@ def test_parquet_has_its_citation_within(folder: Path, lake: Lake) -> None:
 
 def test_only_the_years_asked_for_are_written_and_cited(lake: Lake, tmp_path: Path) -> None:
     done = export(lake, TABLE, tmp_path / "a.csv", kind="csv", years=[2016])
-    assert [row["year"] for row in rows_of(done.path, ";", "utf-8-sig")] == ["2016"]
+    assert [row["year"] for row in rows_of(done.path, ",", "utf-8")] == ["2016"]
     assert SHA not in (tmp_path / "a.csv.citation.txt").read_text(encoding="utf-8")
 
 
