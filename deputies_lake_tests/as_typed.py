@@ -11,6 +11,7 @@ from deputies_lake.environments import Engine
 
 PROJECT = Path(__file__).parent.parent
 README = PROJECT / "README.md"
+LEIAME = PROJECT / "deputies_lake" / "docs" / "LEIAME.md"
 
 COMPILED_IN_HASTE: Final = "-XX:TieredStopAtLevel=1"
 """For a Java that sees few rows: compiling well what runs so rarely took four tenths of the CPU of Spark's tests."""

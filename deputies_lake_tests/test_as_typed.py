@@ -11,7 +11,7 @@ from deputies_lake.cli.demo_runs import totals_by_year
 from deputies_lake.environments import Engine
 from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.resources.lake import LakeResource
-from deputies_lake_tests.as_typed import README, Shell, commands_in
+from deputies_lake_tests.as_typed import LEIAME, README, Shell, commands_in
 
 ROWS = 3_000
 # Three years, each of the fewest rows that look like a published file.
@@ -90,6 +90,23 @@ def test_a_documented_materialization_runs(line: str, demo: str, shell: Shell) -
     done = shell.run(line)
     assert done.returncode == 0, done.stdout
     assert _successful_runs(shell) == before + 1
+
+
+@pytest.mark.parametrize("line", [c for c in commands_in(LEIAME) if re.search(r"deputies-lake (query|export)", c)])
+def test_a_line_of_the_portuguese_page_has_an_answer_in_the_demo(
+    line: str, demo: str, shell: Shell, tmp_path: Path
+) -> None:
+    done = shell.run(f"cd '{tmp_path}' && {line.removeprefix('.venv/bin/')}")
+    assert (done.returncode, "0 linhas" in done.stdout) == (0, False), done.stdout
+    assert [
+        file.name for file in tmp_path.glob("*.csv") if len(file.read_text(encoding="utf-8").splitlines()) < 2
+    ] == []
+
+
+def test_the_portuguese_page_puts_the_commands_on_the_path_before_it_types_them() -> None:
+    lines = commands_in(LEIAME)
+    first = next(number for number, line in enumerate(lines) if line.startswith("deputies-lake "))
+    assert lines[first - 1] == 'export PATH="$PWD/.venv/bin:$PATH"'
 
 
 @pytest.mark.parametrize("environment", ["local", "staging", "prod"])
