@@ -14,7 +14,7 @@ from typing import IO, Self, TypeVar
 
 import dagster as dg
 
-from deputies_lake.environments import Settings, load_settings
+from deputies_lake.environments import Engine, Settings, load_settings
 from deputies_lake.lakehouse.lake import Lake
 from deputies_lake.resources.lake import LakeResource
 from deputies_lake_tests.as_typed import Shell
@@ -29,7 +29,7 @@ class Platform:
     """A laptop: a lake, Dagster's home in it as the project writes it, and a daemon with its code server."""
 
     def __init__(self, folder: Path) -> None:
-        self.shell = Shell(folder)
+        self.shell = Shell(folder, Engine.SAIL)
         self.settings: Settings = load_settings("local", self.shell.environment)
         self.landing = Path(self.settings.landing)
         self._log = folder / "daemon.log"

@@ -18,6 +18,7 @@ from deputies_lake.definitions import build_definitions
 from deputies_lake.raw import file_versions
 from deputies_lake.sample.chamber import FEWEST_ROWS, ChamberSample, write_chamber_files
 from deputies_lake.sample.restatements import UNCHANGED, Restatement
+from deputies_lake.serving.assets import TODAYS_FIGURES
 from deputies_lake.star import fct_expenses
 from deputies_lake_tests.automation.daemon import SECONDS, Platform
 
@@ -101,7 +102,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Morning:
 
 
 def working(platform: Platform, after: int) -> dg.DagsterRun | None:
-    """A new run whose staging has begun: Java runs, raw is published, the rest is not."""
+    """A new run whose staging has begun: raw is published, the rest is not."""
     for run in platform.runs()[after:]:
         events = platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
         if any(event.step_key == "stage_expenses" for event in events):
@@ -133,7 +134,8 @@ def test_a_burst_of_thirty_files_becomes_a_run_or_two(morning: Morning) -> None:
 
 def test_its_run_makes_everything_that_readers_get(morning: Morning) -> None:
     job = build_definitions("local").resolve_job_def("from_chamber_expenses")
-    assert morning.materialized == job.asset_layer.executable_asset_keys
+    # Of today's figures nothing is told: by their entries in the archives, the files are of another day.
+    assert morning.materialized == job.asset_layer.executable_asset_keys - {TODAYS_FIGURES.key}
 
 
 def test_of_a_burst_the_broken_file_holds_up_no_other(morning: Morning) -> None:
