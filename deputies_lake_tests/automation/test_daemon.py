@@ -135,7 +135,7 @@ def test_a_burst_of_thirty_files_becomes_a_run_or_two(morning: Morning) -> None:
 def test_its_run_makes_everything_that_readers_get(morning: Morning) -> None:
     job = build_definitions("local").resolve_job_def("from_chamber_expenses")
     # Of today's figures nothing is told: by their entries in the archives, the files are of another day.
-    assert morning.materialized == job.asset_layer.executable_asset_keys - {TODAYS_FIGURES.key}
+    assert morning.materialized == {*job.asset_layer.executable_asset_keys} - {TODAYS_FIGURES.key}
 
 
 def test_of_a_burst_the_broken_file_holds_up_no_other(morning: Morning) -> None:
