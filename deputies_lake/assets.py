@@ -41,6 +41,17 @@ _RETRIES: Final[Mapping[type[Exception], tuple[int, int]]] = {
     PanicError: (1, 0),
 }
 
+# Dagster's own tags of a materialization.
+_DATA_VERSION: Final = "dagster/data_version"
+_IS_OUR_DATA_VERSION: Final = "dagster/data_version_is_user_provided"
+
+_NO_YEAR_OF_THE_RUN: Final[Mapping[str, Any]] = {"__source_asset_observation__": True}
+"""Marks a result for which Dagster is to materialize no partition, or it would all that the run is about.
+
+Its own mark of assets that tell their partitions themselves (`SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION`). What
+follows in the run needs the result: without one it is skipped.
+"""
+
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
@@ -52,13 +63,21 @@ def spec_of(
     contract: Table,
     *,
     upstream: Sequence[Table] = (),
+    mappings: Mapping[Table, dg.PartitionMapping] | None = None,
     partitions: dg.PartitionsDefinition[str] | None = None,
     kinds: frozenset[str] = frozenset({"pyspark", "iceberg"}),
+    skippable: bool = False,
 ) -> dg.AssetSpec:
-    """The asset of a table: all that is known of it before the first run."""
+    """The asset of a table: all that is known of it before the first run.
+
+    `mappings` are of those upstream of which not the same year is needed; Dagster's own where not given. What comes
+    after a `skippable` one is skipped in runs in which nothing of it was published.
+    """
+    mapped = mappings or {}
     return dg.AssetSpec(
         key=key_of(contract),
-        deps=[key_of(table) for table in upstream],
+        deps=[dg.AssetDep(key_of(table), partition_mapping=mapped.get(table)) for table in upstream],
+        skippable=skippable,
         description=f"{contract.en}\n\n{contract.pt}\n\n**Grain:** {contract.grain}.",
         group_name=contract.layer,
         owners=[OWNER],
@@ -120,11 +139,16 @@ def publish(
     contracts: Sequence[Table],
     write: Callable[[], Sequence[Published]],
     more: Callable[[Published], Mapping[str, Any]] = lambda _: {},
+    *,
+    versions: Callable[[Published], Mapping[int, str]] | None = None,
+    skips_on: type[AuditFailedError] | None = None,
 ) -> Results:
     """Tell Dagster what `write` published; of a failed audit, what it found.
 
-    `more` adds metadata of the layer's own. What a person can mend is not retried (`explained`). A step that was
-    overtaken by another run, or in which Sail panicked, is.
+    `more` adds metadata of the layer's own. `versions` says of which years a table has something, and names it: only
+    these are materialized then, not all that the run is about. After `skips_on` the assets that follow are skipped,
+    for nothing is new; any other failed audit fails the run. What a person can mend is not retried (`explained`). A
+    step that was overtaken by another run, or in which Sail panicked, is.
     """
     try:
         with explained():
@@ -133,6 +157,9 @@ def publish(
         for contract in contracts:
             for finding in error.findings.get(contract.name, ()) if selected(context, contract) else ():
                 yield _check_result(contract, finding)
+        if skips_on and isinstance(error, skips_on):
+            context.log.error(f"{error}. What follows is skipped")
+            return
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except tuple(_RETRIES) as error:
         context.log.warning(str(error))
@@ -141,13 +168,31 @@ def publish(
         # Tables that belong together are published together, whichever of them was asked for.
         if not selected(context, table.contract):
             continue
-        _describe_years(context, table)
+        metadata: Mapping[str, Any] = {**metadata_of(table), **more(table)}
+        if versions:
+            _materialize_years(context, table, versions(table), metadata)
+            metadata = _NO_YEAR_OF_THE_RUN
+        else:
+            _describe_years(context, table)
         yield dg.MaterializeResult(
             asset_key=key_of(table.contract),
-            metadata={**metadata_of(table), **more(table)},
+            metadata=metadata,
             check_results=[_check_result(table.contract, finding) for finding in table.findings],
             data_version=dg.DataVersion(table.data_version) if table.data_version else None,
         )
+
+
+def _materialize_years(
+    context: dg.AssetExecutionContext, table: Published, versions: Mapping[int, str], metadata: Mapping[str, Any]
+) -> None:
+    for year, version in versions.items():
+        materialization = dg.AssetMaterialization(
+            key_of(table.contract),
+            partition=str(year),
+            metadata={**metadata, **_figures(table, year)},
+            tags={_DATA_VERSION: version, _IS_OUR_DATA_VERSION: "true"},
+        )
+        context.log_event(materialization)
 
 
 def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None:
@@ -158,18 +203,22 @@ def _describe_years(context: dg.AssetExecutionContext, table: Published) -> None
     key = key_of(table.contract)
     if context.assets_def.specs_by_key[key].partitions_def is None:
         return
-    for year, rows in table.rows_by_year.items():
+    for year in table.rows_by_year:
         # Names are renewed in all years, whichever were asked for.
         if str(year) not in context.partition_keys:
             continue
-        figures: dict[str, Any] = {"dagster/partition_row_count": rows}
-        if year in table.amounts_by_year:
-            figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"
-        context.add_asset_metadata(figures, asset_key=key, partition_key=str(year))
+        context.add_asset_metadata(_figures(table, year), asset_key=key, partition_key=str(year))
     for year, why in table.left_out.items():
         if str(year) in context.partition_keys:
             # Dagster shows all partitions of a run alike: what this one did not get stands beside its rows.
             context.add_asset_metadata({"not published": why}, asset_key=key, partition_key=str(year))
+
+
+def _figures(table: Published, year: int) -> Mapping[str, Any]:
+    figures: dict[str, Any] = {"dagster/partition_row_count": table.rows_by_year.get(year, 0)}
+    if year in table.amounts_by_year:
+        figures["BRL of the year"] = f"{table.amounts_by_year[year]:,.2f}"
+    return figures
 
 
 def metadata_of(table: Published) -> dict[str, Any]:

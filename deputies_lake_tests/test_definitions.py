@@ -1,7 +1,9 @@
 """The code location loads in every environment, without a network, and every asset tells all that is known of it."""
 
+import importlib
 import socket
 import subprocess
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from deputies_lake.checks.predicates import checks_of
 from deputies_lake.contracts import Table
 from deputies_lake.definitions import build_definitions
 from deputies_lake.environments import VARIABLES, Environment
+from deputies_lake.partitions import BY_YEARS, reimbursement_years
 from deputies_lake.quota_years import current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.serving import assets as serving
@@ -203,6 +206,13 @@ def test_loading_definitions_makes_no_file(environment: Environment) -> None:
     assert list(Path().iterdir()) == []
 
 
+def test_dg_finds_the_definitions() -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    module = importlib.import_module(project["code_location_target_module"])
+    assert isinstance(module.defs, dg.Definitions)
+    assert module.__name__.startswith(f"{project['root_module']}.")
+
+
 def test_the_assets_are_the_same_in_every_environment(definitions: dg.Definitions) -> None:
     assert {spec.key for spec in definitions.resolve_all_asset_specs()} == set(CONTRACTS) | FILES | DEADLINES
 
@@ -359,6 +369,20 @@ def test_an_asset_of_years_is_stored_by_year(spec: dg.AssetSpec, contract: Table
     assert contract.partitioned or spec.partitions_def is None
 
 
+def test_no_backfill_waits_for_a_year_without_a_file(spec: dg.AssetSpec) -> None:
+    """Such a year is never materialized in raw.chamber_expenses; in raw.file_versions it is."""
+    graph = build_definitions("local").resolve_asset_graph()
+    house, looked_for = (dg.AssetKey(["raw", name]) for name in ("chamber_expenses", "file_versions"))
+    if house not in graph.get(spec.key).parent_keys:
+        return
+    mapping = graph.get_partition_mapping(spec.key, house)
+    year = reimbursement_years.subset_with_partition_keys(["2013"])
+    waited_for = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        year, reimbursement_years, reimbursement_years
+    )
+    assert (waited_for.partitions_subset.is_empty, looked_for in graph.get(spec.key).parent_keys) == (True, True)
+
+
 _OWN_CHECKS = {
     chamber_expenses.TABLE: (
         "files_were_fetched",
@@ -419,3 +443,8 @@ def test_a_job_is_of_its_layers_assets(job: str, layers: set[str]) -> None:
 @pytest.mark.parametrize("job", sorted(JOBS))
 def test_a_job_says_what_it_is_for(job: str) -> None:
     assert build_definitions("local").resolve_job_def(job).description
+
+
+@pytest.mark.parametrize("job", sorted(JOBS - {"maintain_tables"}))
+def test_a_job_of_assets_must_be_told_its_years(job: str) -> None:
+    assert BY_YEARS.items() <= build_definitions("local").resolve_job_def(job).tags.items()

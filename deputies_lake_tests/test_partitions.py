@@ -6,8 +6,16 @@ from unittest import mock
 import pytest
 
 from deputies_lake import quota_years
-from deputies_lake.partitions import PARTITION_TAG, range_tags, reimbursement_years, years_of_run
-from deputies_lake.quota_years import FIRST_YEAR, current_year
+from deputies_lake.partitions import (
+    BY_YEARS,
+    PARTITION_TAG,
+    UnknownYearError,
+    range_tags,
+    reimbursement_years,
+    require_years,
+    years_of_run,
+)
+from deputies_lake.quota_years import FIRST_YEAR, counted, current_year
 
 # Three hours behind UTC, without summer time since 2019.
 LAST_SECOND = datetime.fromisoformat("2025-12-31T23:59:59-03:00")
@@ -54,3 +62,27 @@ def test_a_partition_is_the_whole_year() -> None:
 )
 def test_a_run_tells_its_years_by_its_tags(tags: dict[str, str], years: list[int]) -> None:
     assert [*years_of_run(tags)] == years
+
+
+@pytest.mark.parametrize("tags", [{}, {PARTITION_TAG: "2013"}, {**BY_YEARS, **range_tags(2008, 2013)}])
+def test_a_run_of_years_that_exist_may_start(tags: dict[str, str]) -> None:
+    require_years(tags)
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        ({PARTITION_TAG: "2035"}, "there is no quota year 2035: the years are 2008 to "),
+        (range_tags(2007, 2013), "there is no quota year 2007: the years are 2008 to "),
+        (BY_YEARS, r"the run must be told its quota year, .*: --tags '\{\"dagster/partition\": "),
+    ],
+)
+def test_a_run_of_no_such_year_is_refused_in_one_sentence(tags: dict[str, str], why: str) -> None:
+    with pytest.raises(UnknownYearError, match=f"^{why}") as refused:
+        require_years(tags)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("years", "told"), [([], "0 years"), ([2013], "1 year"), ([2013, 2014], "2 years")])
+def test_years_are_counted_in_words(years: list[int], told: str) -> None:
+    assert counted(years) == told

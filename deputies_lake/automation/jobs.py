@@ -11,6 +11,7 @@ import dagster as dg
 
 from deputies_lake.assets import key_of
 from deputies_lake.contracts import Table
+from deputies_lake.partitions import BY_YEARS
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.published_csv import PublishedCsv
 
@@ -41,18 +42,21 @@ lake_job: Final = dg.define_asset_job(
     name="lake",
     selection=dg.AssetSelection.all(),
     description="The whole lake, raw to serving, for the selected years.",
+    tags=BY_YEARS,
 )
 
 raw_job: Final = dg.define_asset_job(
     name="raw",
     selection=dg.AssetSelection.groups("raw"),
     description="Take in what is in the landing zone: archive it and publish its lines.",
+    tags=BY_YEARS,
 )
 
 expenses_job: Final = dg.define_asset_job(
     name="expenses",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw"),
     description="From what raw holds to what readers get, for the selected years.",
+    tags=BY_YEARS,
 )
 
 # `dagster job backfill` starts a run for each year, whatever the backfill policy says, and a run that stages its year
@@ -62,12 +66,14 @@ typed_rows_job: Final = dg.define_asset_job(
     name="typed_rows",
     selection=dg.AssetSelection.groups("staging"),
     description="From what raw holds to typed rows, for the selected years: a backfill's first half.",
+    tags=BY_YEARS,
 )
 
 figures_job: Final = dg.define_asset_job(
     name="figures",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw", "staging"),
     description="From typed rows to what readers get, for the selected years: a backfill's second half.",
+    tags=BY_YEARS,
 )
 
 SOURCE_JOBS: Final = tuple(
@@ -77,6 +83,7 @@ SOURCE_JOBS: Final = tuple(
         selection=dg.AssetSelection.assets(*(key_of(table) for table in source.tables)).downstream()
         | dg.AssetSelection.groups("star", "serving"),
         description=f"What is new in {source.csv.file_names[0]}, from raw to what readers get, for the selected years.",
+        tags=BY_YEARS,
     )
     for source in SOURCES
 )

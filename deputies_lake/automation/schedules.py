@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from deputies_lake.assets import key_of
 from deputies_lake.automation.jobs import HOUSE
 from deputies_lake.automation.runs import SCHEDULE, is_going_on, request
 from deputies_lake.environments import Environment, Settings
@@ -63,7 +64,7 @@ def schedule_definitions(settings: Settings) -> dg.Definitions:
 
 
 def _is_done(context: dg.ScheduleEvaluationContext, settings: Settings) -> bool:
-    """Whether a run of today succeeded and the current year's file landed today. Days are Brasília's."""
+    """Whether a run of today succeeded and took in the current year's file, which landed today. Days are Brasília's."""
     midnight = context.scheduled_execution_time.astimezone(ZoneInfo(TIMEZONE)).replace(hour=0, minute=0)
     succeeded = dg.RunsFilter(
         tags={SCHEDULE: "daily_refresh"}, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=midnight
@@ -74,4 +75,15 @@ def _is_done(context: dg.ScheduleEvaluationContext, settings: Settings) -> bool:
     # written there, not by its date: a run that fetches writes it when the House has a new one, and only then.
     names = HOUSE.csv.of_year(current_year()).file_names
     landed = [file for file in FilesResource.of(settings).landing_zone().files() if file.name in names]
-    return any(datetime.fromisoformat(file.modified) >= midnight for file in landed)
+    new = [landed_at for file in landed if (landed_at := datetime.fromisoformat(file.modified)) >= midnight]
+    # One that was refused is not in the lake, and the House may mend it before the next tick.
+    return bool(new) and _is_taken_in(context.instance, since=max(new))
+
+
+def _is_taken_in(instance: dg.DagsterInstance, since: datetime) -> bool:
+    taken_in = dg.AssetRecordsFilter(
+        asset_key=key_of(HOUSE.tables[0]),
+        asset_partitions=[str(current_year())],
+        after_timestamp=since.timestamp(),
+    )
+    return bool(instance.fetch_materializations(taken_in, limit=1).records)

@@ -14,6 +14,7 @@ from deputies_lake.contracts import Table
 from deputies_lake.environments import CHAMBER_URL, HOME
 from deputies_lake.lakehouse.lake import Lake, Published
 from deputies_lake.partitions import reimbursement_years
+from deputies_lake.quota_years import counted
 from deputies_lake.raw import (
     chamber_expenses,
     file_versions,
@@ -45,6 +46,7 @@ By it whoever may list the landing zone, but not read in it, knows which version
 FILES_WERE_FETCHED: Final = "files_were_fetched"
 FILES_ARE_USED: Final = "files_are_used"
 _KINDS: Final = frozenset({"csv", "iceberg"})
+_NO_FILE: Final = "none"
 
 
 def _lines_are_readable(contract: Table) -> dg.AssetCheckSpec:
@@ -88,8 +90,8 @@ def _asset_of(source: PublishedCsv, contract: Table, *, optional: bool = False) 
 @dg.multi_asset(
     name="take_in_chamber_expenses",
     specs=[
-        spec_of(chamber_expenses.TABLE, partitions=reimbursement_years, kinds=_KINDS),
-        spec_of(file_versions.TABLE, partitions=reimbursement_years, kinds=_KINDS),
+        spec_of(chamber_expenses.TABLE, partitions=reimbursement_years, kinds=_KINDS, skippable=True),
+        spec_of(file_versions.TABLE, partitions=reimbursement_years, kinds=_KINDS, skippable=True),
     ],
     check_specs=[
         *check_specs_of(chamber_expenses.TABLE),
@@ -128,7 +130,12 @@ def take_in_chamber_expenses(
     pyspark: SparkResource,
     pyspark_step_launcher: dg.ResourceParam[Any],
 ) -> Results:
-    """Fetch the selected years of the House's files and publish them, as far as they are new and believed."""
+    """Fetch the selected years of the House's files and publish them, as far as they are new and believed.
+
+    A year is materialized where readers have its file: not one without a file, nor one whose new file was refused. Of
+    raw.file_versions it is wherever a file was looked for. Where there are files and all were refused, what follows is
+    skipped.
+    """
     opened, years = lake.open(), years_of(context)
     if _spark_follows(context):
         pyspark.start_meanwhile()
@@ -152,11 +159,8 @@ def take_in_chamber_expenses(
         findings = [fetched, _none_is_left(unused)]
         taken = house.take_in(years, run_id=context.run.run_id, report=context.log.info, findings=findings)
         outcomes.update({"new": taken.new, "refused": [*taken.refused], "no file": taken.absent})
-        for year, faults in taken.refused.items():
-            # Dagster shows all partitions of a run alike: what this one did not get stands beside its rows.
-            context.add_asset_metadata(
-                {"not published": faults}, asset_key=key_of(chamber_expenses.TABLE), partition_key=str(year)
-            )
+        if taken.absent:
+            context.log.info(f"{zone.location} has no file of {', '.join(map(str, taken.absent))}")
         return taken.published
 
     def metadata(published: Published) -> Mapping[str, Any]:
@@ -164,7 +168,21 @@ def take_in_chamber_expenses(
             return {}
         return {outcome: ", ".join(map(str, of_years)) for outcome, of_years in outcomes.items() if of_years}
 
-    yield from publish(context, [chamber_expenses.TABLE, file_versions.TABLE], write, metadata)
+    def versions(published: Published) -> Mapping[int, str]:
+        standing = opened.versions(chamber_expenses.TABLE)
+        if published.contract == file_versions.TABLE:
+            return {year: standing.get(year, _NO_FILE) for year in years}
+        left_out = {*outcomes["refused"], *published.left_out}
+        return {year: standing[year] for year in years if year in standing and year not in left_out}
+
+    yield from publish(
+        context,
+        [chamber_expenses.TABLE, file_versions.TABLE],
+        write,
+        metadata,
+        versions=versions,
+        skips_on=intake.NoneTakenInError,
+    )
 
 
 def _spark_follows(context: dg.AssetExecutionContext) -> bool:
@@ -224,7 +242,7 @@ def _fetch(lake: Lake, files: FilesResource, years: Sequence[int], context: dg.A
     if len(errors) == len(years):
         # It was tried long enough.
         raise dg.Failure(description=next(iter(errors.values())), metadata=errors, allow_retries=False)
-    summary = f"{', '.join(errors)} could not be fetched" if errors else f"{len(years)} years asked for"
+    summary = f"{', '.join(errors)} could not be fetched" if errors else f"{counted(years)} asked for"
     return Finding(check=FILES_WERE_FETCHED, passed=not errors, blocking=True, summary=summary, figures=errors)
 
 

@@ -15,6 +15,7 @@ from pyiceberg.table import Table as IcebergTable
 from deputies_lake.checks.audit import AuditFailedError, Finding, Sums, listed, not_published
 from deputies_lake.contracts import YEAR, Table
 from deputies_lake.lakehouse.lake import Lake, Published, Staged
+from deputies_lake.quota_years import clock
 from deputies_lake.raw import file_versions, ingestion
 from deputies_lake.raw.archive import Acceptance, Archive, FileChangedError, LandedFile, LandingZone, Manifest
 from deputies_lake.raw.drop_guard import Earlier, compare
@@ -341,7 +342,8 @@ def accept(lake: Lake, archive: Archive, source: PublishedCsv, *, year: int, rea
     if last["decision"] == file_versions.REFUSED:
         raise NothingToAcceptError(f"what can't be read can't be accepted. {last['faults']} Nothing was changed.")
     if last["decision"] != file_versions.BLOCKED:
-        standing = f"the last one was {last['decision']} at {last['decided_at']:%Y-%m-%d %H:%M} UTC"
+        at = clock(last["decided_at"].replace(tzinfo=UTC))
+        standing = f"the last one was {last['decision']} at {at} in Brasília"
         raise NothingToAcceptError(f"no version of {year} waits for acceptance ({standing}). Nothing was changed.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     archive.accept(source, Acceptance(year=year, sha256=last["sha256"], reason=reason, by=by, at=now))
@@ -379,7 +381,7 @@ def _findings(decided: Sequence[_Decision]) -> list[Finding]:
         summary=not_published(unreadable) if unreadable else "every file that is there can be read",
         figures=unreadable,
     )
-    summary = f"something to know of {listed(remarks)}" if remarks else "no year lost what it had"
+    summary = listed(remarks) if remarks else "no year lost what it had"
     if doubted:
         year, *more = doubted
         advice = f'deputies-lake accept --year {year} --reason "..."{", likewise the others" if more else ""}'

@@ -7,6 +7,7 @@ import dagster as dg
 from deputies_lake.environments import Settings
 from deputies_lake.lakehouse import iceberg
 from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.partitions import require_years
 
 
 class LakeResource(dg.ConfigurableResource[Lake]):
@@ -27,8 +28,12 @@ class LakeResource(dg.ConfigurableResource[Lake]):
             endpoint=aws.endpoint if aws else None,
         )
 
-    def setup_for_execution(self, _: dg.InitResourceContext) -> None:
-        """A lake on this machine that can't be used fails the run before its first step, not each step three times."""
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """What can't come to anything fails the run before its first step, not each step three times.
+
+        A run of years that don't exist, and a lake on this machine that can't be used.
+        """
+        require_years(context.run.tags if context.run else {})
         if not self.warehouse.startswith("s3://"):
             self.open()
 

@@ -35,6 +35,7 @@ from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
 from deputies_lake.lakehouse.lake import Draft, Lake, Published, Row, Staged, Years
 from deputies_lake.partitions import reimbursement_years
+from deputies_lake.quota_years import counted
 from deputies_lake.raw import file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import LakeResource
@@ -150,7 +151,7 @@ def build_marts(
         renamed = {mart: _renamed(opened, mart, changed, run_id) for mart in wanted}
         staged = _stage(opened, pyspark.session(), wanted, _versions(opened, changed), run_id) if changed else []
         if not changed:
-            context.log.info(f"{len(years)} years: neither the star nor the code changed since; nothing to do")
+            context.log.info(f"{counted(years)}: neither the star nor the code changed since; nothing to do")
         if others := sorted({year for one in renamed.values() for year in one.years or ()}):
             context.log.info(f"names have changed since in {', '.join(map(str, others))}: published with today's")
         built = {one.contract: one for one in staged}

@@ -19,7 +19,8 @@ from deputies_lake.checks.audit import Sums
 from deputies_lake.contracts import Table
 from deputies_lake.lakehouse.lake import Draft, Lake, MissingTableError, OutdatedTableError, Published, Staged, Years
 from deputies_lake.partitions import reimbursement_years
-from deputies_lake.raw import chamber_expenses, ingestion, kaggle_refunds, kaggle_reimbursements
+from deputies_lake.quota_years import counted
+from deputies_lake.raw import chamber_expenses, file_versions, ingestion, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive
 from deputies_lake.resources.files import FilesResource
 from deputies_lake.resources.lake import LakeResource
@@ -37,12 +38,29 @@ _RAW: Final = (*_EXPENSES, kaggle_refunds.TABLE)
 _TABLE_OF: Final = {**_EXPENSES, kaggle_refunds.TABLE: stg_kaggle_refunds.TABLE}
 _STAGED: Final = (*_EXPENSES.values(), rejected_rows.TABLE)
 
+# A year without a file of the House is never materialized in raw.chamber_expenses, and a backfill would wait for it
+# for good. What is waited for is raw.file_versions, which is made in the same step for every year that was looked at.
+_WAITED_FOR: Final = {chamber_expenses.TABLE: dg.SpecificPartitionsPartitionMapping([])}
+
 
 @dg.multi_asset(
     name="stage_expenses",
     specs=[
-        *(spec_of(table, upstream=[raw], partitions=reimbursement_years) for raw, table in _EXPENSES.items()),
-        spec_of(rejected_rows.TABLE, upstream=_RAW, partitions=reimbursement_years),
+        spec_of(
+            stg_kaggle_reimbursements.TABLE, upstream=[kaggle_reimbursements.TABLE], partitions=reimbursement_years
+        ),
+        spec_of(
+            stg_chamber_expenses.TABLE,
+            upstream=[chamber_expenses.TABLE, file_versions.TABLE],
+            mappings=_WAITED_FOR,
+            partitions=reimbursement_years,
+        ),
+        spec_of(
+            rejected_rows.TABLE,
+            upstream=[*_RAW, file_versions.TABLE],
+            mappings=_WAITED_FOR,
+            partitions=reimbursement_years,
+        ),
     ],
     check_specs=[check for table in _STAGED for check in check_specs_of(table)],
     can_subset=True,
@@ -66,7 +84,7 @@ def stage_expenses(
         versions = {table: _versions(opened, table, years, settings) for table in wanted}
         changed = _changed(opened, versions, settings)
         if not changed:
-            context.log.info(f"{len(years)} years: neither their rows nor the code changed since; nothing to do")
+            context.log.info(f"{counted(years)}: neither their rows nor the code changed since; nothing to do")
             expected = _expected(opened, files.open_archive(), years)
             return [opened.verify(table, years, expected[table]) for table in wanted]
         sources = _Sources(lake=opened, archive=files.open_archive(), session=pyspark.session, years=changed)

@@ -31,7 +31,7 @@ from deputies_lake.checks.audit import Sums, auditor
 from deputies_lake.contracts import Table
 from deputies_lake.lakehouse.lake import Draft, Lake, MissingTableError, Published, Row, Staged, Years
 from deputies_lake.partitions import reimbursement_years
-from deputies_lake.quota_years import current_year
+from deputies_lake.quota_years import counted, current_year
 from deputies_lake.raw import file_versions
 from deputies_lake.reference import tables
 from deputies_lake.resources.lake import LakeResource
@@ -159,7 +159,7 @@ def build_star(
         ]
         published = [*opened.publish(staged, run_id), *(opened.verify(table) for table in same)]
         if years and not new_years:
-            context.log.info(f"{len(years)} years: neither staged rows nor the code changed since; nothing to do")
+            context.log.info(f"{counted(years)}: neither staged rows nor the code changed since; nothing to do")
             published.append(opened.verify(fct_expenses.TABLE, years, lambda: _staged_sums(opened, years)))
         if years:
             # After the fact, from what is published: a run that dies between the two loses nothing.

@@ -41,6 +41,7 @@ class Morning:
     after_the_kill: Sequence[dg.DagsterRun] = ()
     rows_after_the_kill: dict[int, int] = field(default_factory=dict)
     truncated: Sequence[dg.DagsterRun] = ()
+    touched_by_the_truncated: set[dg.AssetKey | None] = field(default_factory=set)
     decisions: list[str] = field(default_factory=list)
     rows_at_the_end: dict[int, int] = field(default_factory=dict)
     failed_backfills: dict[str, str] = field(default_factory=dict)
@@ -92,6 +93,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Morning:
         backfills = {years: backfill(platform, years) for years in OVERLAPPING}
         before = len(seen.burst) + len(seen.after_the_kill) + len(backfills)
         seen.truncated = [run for run in platform.finished(before + 1)[-3:] if run.job_name == "from_chamber_expenses"]
+        seen.touched_by_the_truncated = {key for run in seen.truncated for key in platform.materialized(run)}
         for years, process in backfills.items():
             if process.wait(SECONDS):
                 seen.failed_backfills[years] = said_by(platform, years).read_text(errors="replace")[-3000:]
@@ -157,8 +159,9 @@ def test_a_truncated_file_is_refused_and_readers_keep_what_they_had(morning: Mor
     assert (morning.decisions[-1], morning.rows_at_the_end[TRUNCATED]) == ("blocked", FEWEST_ROWS)
 
 
-def test_its_run_fails_and_is_not_repeated_for_the_same_bytes_would_fail_again(morning: Morning) -> None:
-    assert [run.status.value for run in morning.truncated] == ["FAILURE"]
+def test_its_run_is_one_and_touches_nothing_after_raw(morning: Morning) -> None:
+    assert [run.status.value for run in morning.truncated] == ["SUCCESS"]
+    assert morning.touched_by_the_truncated == set()
 
 
 def test_of_two_backfills_of_the_same_years_both_end_well(morning: Morning) -> None:

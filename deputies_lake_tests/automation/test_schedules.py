@@ -69,6 +69,13 @@ def land(settings: Settings, at: datetime) -> None:
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 
+def took_in(instance: dg.DagsterInstance) -> None:
+    """As the raw asset tells Dagster that readers have the current year's file."""
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(["raw", "chamber_expenses"], partition=str(current_year()))
+    )
+
+
 def test_every_morning_this_year_and_the_last_one_are_refreshed(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
@@ -123,9 +130,17 @@ def test_the_weekly_tick_is_after_sundays_deadline(settings: Settings) -> None:
 def test_when_the_morning_is_done_the_later_ticks_start_nothing(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    land(settings, TODAY)
+    land(settings, TODAY.replace(hour=0, minute=0))
     ran(instance, "daily_refresh", dg.DagsterRunStatus.SUCCESS)
+    took_in(instance)
     assert isinstance(evaluate("daily_refresh", settings, instance), dg.SkipReason)
+
+
+def test_a_file_that_was_refused_is_asked_for_again(settings: Settings, instance: dg.DagsterInstance) -> None:
+    """Its run succeeds: a refused year is not taken in and holds up no other."""
+    land(settings, TODAY.replace(hour=0, minute=0))
+    ran(instance, "daily_refresh", dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(evaluate("daily_refresh", settings, instance), dg.RunRequest)
 
 
 def test_if_the_houses_file_was_not_there_yet_it_is_asked_for_again(
@@ -145,6 +160,7 @@ def test_if_the_run_failed_another_one_follows(settings: Settings, instance: dg.
 def test_yesterdays_success_is_not_todays(settings: Settings, instance: dg.DagsterInstance) -> None:
     land(settings, TODAY)
     ran(instance, "daily_refresh", dg.DagsterRunStatus.SUCCESS)
+    took_in(instance)
     tomorrow = TODAY + timedelta(days=1)
     assert isinstance(evaluate("daily_refresh", settings, instance, tomorrow), dg.RunRequest)
 

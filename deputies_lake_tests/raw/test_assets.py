@@ -1,12 +1,16 @@
 """The raw asset of the House's files, as Dagster runs it: fetched from a server on loopback, taken in, told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from deputies_lake import causes
+from deputies_lake.assets import key_of
+from deputies_lake.contracts import Table
+from deputies_lake.partitions import PARTITION_TAG, range_tags, reimbursement_years
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_reimbursements
 from deputies_lake.raw.assets import kaggle_reimbursements_asset, take_in_chamber_expenses
 from deputies_lake.raw.download import Limits
@@ -19,6 +23,14 @@ from deputies_lake_tests.raw.test_intake import csv_of
 FETCHED = ("chamber_expenses", "files_were_fetched")
 STOOD = ("chamber_expenses", "nothing_vanished")
 READABLE = ("chamber_expenses", "files_are_readable")
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec("follower", deps=[key_of(chamber_expenses.TABLE)], partitions_def=reimbursement_years)],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def follower() -> None:
+    """What comes after raw in a run."""
 
 
 def archive_of(year: int, fuel: int) -> Published:
@@ -46,24 +58,44 @@ class Platform:
         files = self.files
         return FilesResource(landing=files.landing, archive=files.archive, published=files.published)
 
-    def run(self, *years: int, files: FilesResource | None = None) -> dg.ExecuteInProcessResult:
-        names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-        return self._materialize(take_in_chamber_expenses, files, dict(zip(names, map(str, years), strict=True)))
+    def run(
+        self,
+        *years: int | str,
+        files: FilesResource | None = None,
+        then: Sequence[dg.AssetsDefinition] = (),
+    ) -> dg.ExecuteInProcessResult:
+        """Of one year, or of a range; with the assets that come after."""
+        tags = {PARTITION_TAG: str(years[0])} if len(years) == 1 else range_tags(int(years[0]), int(years[1]))
+        return self._materialize([take_in_chamber_expenses, *then], files, tags)
 
     def kaggle(self, files: FilesResource | None = None) -> dg.ExecuteInProcessResult:
-        return self._materialize(kaggle_reimbursements_asset, files, {})
+        return self._materialize([kaggle_reimbursements_asset], files, {})
+
+    def materialized(self, table: Table) -> set[str]:
+        """The partitions that Dagster calls materialized."""
+        return set(self._instance.get_materialized_partitions(key_of(table)))
+
+    def data_versions(self) -> dict[str, str]:
+        """Of the House's years, the latest that Dagster knows."""
+        found = {}
+        for year in self.materialized(chamber_expenses.TABLE):
+            records = dg.AssetRecordsFilter(asset_key=key_of(chamber_expenses.TABLE), asset_partitions=[year])
+            (last,) = self._instance.fetch_materializations(records, limit=1).records
+            assert last.asset_materialization is not None
+            found[year] = str((last.asset_materialization.tags or {})["dagster/data_version"])
+        return found
 
     def rows(self) -> dict[int, int]:
         rows = self.lake.open().rows(chamber_expenses.TABLE)
         return {year: sum(row["year"] == year for row in rows) for year in sorted({row["year"] for row in rows})}
 
     def _materialize(
-        self, asset: dg.AssetsDefinition, files: FilesResource | None, tags: dict[str, str]
+        self, assets: Sequence[dg.AssetsDefinition], files: FilesResource | None, tags: Mapping[str, str]
     ) -> dg.ExecuteInProcessResult:
         return dg.materialize(
-            [asset],
+            assets,
             instance=self._instance,
-            tags=tags,
+            tags=dict(tags),
             raise_on_error=False,
             resources={
                 "lake": self.lake,
@@ -138,28 +170,55 @@ def test_a_truncated_file_is_not_published_and_the_check_says_so(platform: Platf
     assert checks(run)[STOOD] == (False, "ERROR")
 
 
-def test_a_file_that_can_not_be_read_is_told_by_a_check_and_beside_its_years_rows(platform: Platform) -> None:
+def test_a_file_that_can_not_be_read_is_told_by_a_check_and_its_year_is_not_materialized(platform: Platform) -> None:
     by_hand = platform.without_fetching()
     for year, content in ((2021, csv_of(2021, 3)), (2022, b"a;b\n1;2\n")):
         (platform.landing / f"Ano-{year}.csv").write_bytes(content)
     run = platform.run(2021, 2022, files=by_hand)
     assert (run.success, platform.rows()) == (True, {2021: 3})
     assert checks(run)[READABLE] == (False, "ERROR")
-    told = {
-        event.partition: str(event.materialization.metadata["not published"].value)
-        for event in run.get_asset_materialization_events()
-        if "not published" in event.materialization.metadata
-    }
-    assert [*told] == ["2022"]
-    assert "line 1 is not the header" in told["2022"]
+    assert platform.materialized(chamber_expenses.TABLE) == {"2021"}
 
 
-def test_a_run_whose_only_file_can_not_be_read_fails_once(platform: Platform) -> None:
+def test_a_run_whose_only_file_can_not_be_read_materializes_nothing_and_skips_what_follows(platform: Platform) -> None:
     (platform.landing / "Ano-2022.csv").write_bytes(b"a;b\n1;2\n")
-    run = platform.run(2022, 2022, files=platform.without_fetching())
+    run = platform.run(2022, 2022, files=platform.without_fetching(), then=[follower])
+    assert (run.success, checks(run)[READABLE]) == (True, (False, "ERROR"))
+    assert platform.materialized(chamber_expenses.TABLE) == set()
+    events = {event.event_type_value: event.step_key for event in run.all_events if event.step_key == "follower"}
+    assert events == {"STEP_SKIPPED": "follower"}
+    assert "STEP_UP_FOR_RETRY" not in {event.event_type_value for event in run.all_events}
+
+
+def test_years_without_a_file_are_missing_and_hold_up_nothing(platform: Platform) -> None:
+    (platform.landing / "Ano-2022.csv").write_bytes(csv_of(2022, 5))
+    run = platform.run(2020, 2023, files=platform.without_fetching(), then=[follower])
+    assert (run.success, platform.materialized(chamber_expenses.TABLE)) == (True, {"2022"})
+    # A file was looked for in each.
+    assert platform.materialized(file_versions.TABLE) == {"2020", "2021", "2022", "2023"}
+    assert "follower" in {event.step_key for event in run.all_events if event.event_type_value == "STEP_SUCCESS"}
+
+
+def test_each_year_keeps_its_data_version_until_its_bytes_change(platform: Platform) -> None:
+    by_hand = platform.without_fetching()
+    for year in (2021, 2022):
+        (platform.landing / f"Ano-{year}.csv").write_bytes(csv_of(year, 5))
+    platform.run(2021, 2022, files=by_hand)
+    first = platform.data_versions()
+    (platform.landing / "Ano-2022.csv").write_bytes(csv_of(2022, 6))
+    platform.run(2021, 2022, files=by_hand)
+    second = platform.data_versions()
+    assert first.keys() == second.keys() == {"2021", "2022"}
+    assert (second["2021"] == first["2021"], second["2022"] == first["2022"]) == (True, False)
+
+
+@pytest.mark.parametrize("year", ["2007", "2035"])
+def test_a_year_that_does_not_exist_is_refused_before_the_first_step(platform: Platform, year: str) -> None:
+    run = platform.run(year, files=platform.without_fetching())
     assert not run.success
-    assert "Ano-2022.csv: line 1 is not the header" in failure(run)
-    assert not any(event.event_type_value == "STEP_UP_FOR_RETRY" for event in run.all_events)
+    assert not [event for event in run.all_events if event.is_step_event and event.is_step_start]
+    (failed,) = (event for event in run.all_events if event.is_run_failure)
+    assert causes.of_event(failed).startswith(f"there is no quota year {year}: the years are 2008 to ")
 
 
 def test_where_nothing_is_fetched_the_house_is_not_asked(platform: Platform) -> None:
