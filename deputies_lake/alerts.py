@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
-from zoneinfo import ZoneInfo
 
-from deputies_lake.quota_years import TIMEZONE
+from deputies_lake.quota_years import clock
 from deputies_lake.redaction import redacted_text
 
 
@@ -54,16 +53,21 @@ class Alert:
         return asdict(self)
 
     @property
+    def told_years(self) -> str:
+        """Such as `2016, 2018-2020`."""
+        return _years(self.years)
+
+    @property
     def subject(self) -> str:
         """One line."""
-        of_years = f" ({_years(self.years)})" if self.years else ""
+        of_years = f" ({self.told_years})" if self.years else ""
         return f"[deputies_lake {self.environment}] {'over: ' if self.over else ''}{self.title}{of_years}"
 
     @property
     def text(self) -> str:
         """All of it, for people, by Brasília's clock."""
-        since = datetime.fromisoformat(self.since).astimezone(ZoneInfo(TIMEZONE))
-        lines = [self.subject, *self.details, f"Since {since:%Y-%m-%d %H:%M} in Brasília."]
+        since = clock(datetime.fromisoformat(self.since))
+        lines = [self.subject, *self.details, f"Since {since} in Brasília."]
         return "\n".join(lines if self.over else [*lines, f"Next: {self.command}"])
 
 

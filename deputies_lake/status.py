@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from deputies_lake.alerts import Problem
 from deputies_lake.contracts import YEAR
 from deputies_lake.environments import SECRETS, VARIABLES, Environment, Settings, values
 from deputies_lake.lakehouse.damage import REPAIR, DamagedTableError
 from deputies_lake.lakehouse.lake import Lake
+from deputies_lake.problems import problems_of
 from deputies_lake.quota_years import FIRST_YEAR, current_year
 from deputies_lake.raw import chamber_expenses, file_versions, kaggle_refunds, kaggle_reimbursements
 from deputies_lake.raw.archive import Archive
@@ -133,7 +135,8 @@ class Status:
     """All of it. Moments carry a zone. `instance` is None where no Dagster is set up on this machine.
 
     `is_invented` where no row is real; `late_since` is the deadline that was missed, None where nothing is late;
-    `damaged` says of which tables a file is lost; `next_commands` mend what is not well.
+    `damaged` says of which tables a file is lost; `problems` are runs that ended badly, and years of which readers do
+    not have the file that was taken in; `next_commands` mend what is not well.
     """
 
     environment: Environment
@@ -151,11 +154,13 @@ class Status:
     instance: InstanceStatus | None
     next_commands: Sequence[str]
     damaged: Sequence[str]
+    problems: Sequence[Problem]
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is late, blocked or damaged. An empty lake is well: nothing was promised."""
-        return self.late_since is None and not self.damaged and all(one.is_accepted for one in self.blocked)
+        """Whether nothing is late, blocked, damaged or a problem. An empty lake is well: nothing was promised."""
+        is_sound = not (self.damaged or self.problems)
+        return self.late_since is None and is_sound and all(one.is_accepted for one in self.blocked)
 
 
 def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | None", now: datetime) -> Status:
@@ -176,6 +181,10 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
     )
     measured = readiness.first_of_days(lake.rows(readiness.TABLE)) if can_be_late else {}
     late_since = _late_since(measured, now) if can_be_late and readiness.is_of_house(lake) else None
+    held = {int(one.what) for one in rolled_back if one.what.isdigit()}
+    problems = problems_of(
+        lake, instance, now, standing=standing, damaged=is_lost, held=held, environment=settings.environment
+    )
     return Status(
         environment=settings.environment,
         at=now,
@@ -192,9 +201,11 @@ def status_of(lake: Lake, settings: Settings, instance: "dg.DagsterInstance | No
         instance=_instance(instance) if instance else None,
         next_commands=[
             *(error.remedy for error in damaged),
+            *dict.fromkeys(problem.command for problem in problems),
             *_next_commands(settings, tables, blocked, rolled_back, is_late=late_since is not None),
         ],
         damaged=[str(error) for error in damaged],
+        problems=problems,
     )
 
 

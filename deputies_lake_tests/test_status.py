@@ -16,16 +16,17 @@ from deputies_lake.cli import status as status_verb
 from deputies_lake.cli.main import main
 from deputies_lake.environments import ALERT_SLACK, DAGSTER_HOME, HOME, LANDING, load_settings
 from deputies_lake.quota_years import current_year
-from deputies_lake.raw import kaggle_reimbursements
+from deputies_lake.raw import chamber_expenses, kaggle_reimbursements
 from deputies_lake.raw.archive import Refusal
 from deputies_lake.sample.chamber import FEWEST_ROWS, write_chamber_files
-from deputies_lake.serving import readiness
+from deputies_lake.serving import publications, readiness
 from deputies_lake.serving.readiness import BRASILIA
 from deputies_lake.status import Status, status_of
 from deputies_lake_tests.raw.test_intake import House, csv_of
 from deputies_lake_tests.test_history import commit
 
 MONDAY = date(2026, 11, 23)
+YEAR_OF_RUN = "dagster/partition"
 
 
 def at(hour: int, minute: int = 0, *, day: date = MONDAY) -> datetime:
@@ -47,7 +48,30 @@ def house(root: Path) -> House:
     for year in (2021, 2022):
         house.land(year, csv_of(year, fuel=200))
     house.take_in(2021, 2022)
+    build(house)
     return house
+
+
+def build(house: House, *, invented: bool = False) -> None:
+    """As if all that comes after raw had been built."""
+    rows = [
+        {
+            "year": year,
+            "source_code": "chamber_expenses",
+            "file_name": f"Ano-{year}.csv.zip",
+            "sha256": sha256,
+            "as_of": MONDAY,
+            "last_month": 12,
+            "is_incomplete": False,
+            "rejected_lines": 0,
+            "rejected_amount": None,
+            "published_at": at(9).replace(tzinfo=None),
+            "version": "1",
+        }
+        for year, sha256 in house.lake.versions(chamber_expenses.TABLE).items()
+    ]
+    staged = house.lake.stage_rows(publications.TABLE, lambda: rows, "run")
+    house.lake.publish([replace(staged, invented=invented)], "run")
 
 
 def measured(house: House, *ready: datetime) -> None:
@@ -123,6 +147,7 @@ def test_a_lake_of_invented_files_is_never_late(root: Path, tmp_path: Path) -> N
     house = House(root)
     house.land(2021, content)
     house.take_in(2021)
+    build(house, invented=True)
     found = asked(house, at(9))
     assert (found.is_invented, found.late_since, found.is_well) == (True, None, True)
 
@@ -234,7 +259,47 @@ def test_each_table_is_told_with_its_years_and_since_when_it_stands(house: House
     assert datetime.now(UTC) - table.published_at < timedelta(minutes=1)
 
 
+# What readers have
+
+
+def test_a_year_whose_new_file_came_no_further_than_raw_is_a_problem_until_the_rest_is_built(house: House) -> None:
+    measured(house, datetime.now(BRASILIA))
+    assert (typed().exit_code, asked(house, datetime.now(UTC)).problems) == (0, [])
+    house.land(2022, csv_of(2022, fuel=201))
+    house.take_in(2022)
+    result = typed()
+    assert (result.exit_code, result.stdout.splitlines()[0].endswith(": 1 problem")) == (1, True)
+    assert "problem  readers do not have the file that was taken in (2022), since " in result.stdout
+    assert "dagster asset materialize -m deputies_lake.definitions --select '*' --partition 2022" in result.stdout
+    build(house)
+    assert typed().exit_code == 0
+
+
+def test_a_year_that_was_never_built_is_a_problem(house: House) -> None:
+    house.land(2020, csv_of(2020, fuel=200))
+    house.take_in(2020)
+    assert [problem.year for problem in asked(house, at(9)).problems] == [2020]
+
+
+def test_a_year_that_a_run_is_about_now_is_none_yet(house: House) -> None:
+    house.land(2022, csv_of(2022, fuel=201))
+    house.take_in(2022)
+    with dg.DagsterInstance.local_temp(str(house.landing)) as instance:
+        instance.add_run(dg.DagsterRun(job_name="lake", status=dg.DagsterRunStatus.STARTED, tags={YEAR_OF_RUN: "2022"}))
+        assert status_of(house.lake, load_settings("local"), instance, at(9)).problems == []
+
+
 # Dagster
+
+
+def test_a_run_that_was_cancelled_is_a_problem(house: House) -> None:
+    with dg.DagsterInstance.local_temp(str(house.landing)) as instance:
+        cancelled = dg.DagsterRun(job_name="lake", status=dg.DagsterRunStatus.CANCELED, tags={YEAR_OF_RUN: "2022"})
+        instance.add_run(cancelled)
+        found = status_of(house.lake, load_settings("local"), instance, datetime.now(UTC))
+    assert [(problem.title, problem.year) for problem in found.problems] == [("a run of lake was cancelled", 2022)]
+    again = 'dagster job execute -m deputies_lake.definitions -j lake --tags \'{"dagster/partition": "2022"}\''
+    assert (found.is_well, found.next_commands[0]) == (False, again)
 
 
 def test_the_last_runs_and_what_is_on_are_told_where_there_is_an_instance(house: House) -> None:

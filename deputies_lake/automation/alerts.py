@@ -8,10 +8,9 @@ over, and forget what a target did not take. What an alert is, and how it travel
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import dagster as dg
@@ -19,10 +18,10 @@ import dagster as dg
 from deputies_lake.alert_targets import NotSentError, Target, targets_of
 from deputies_lake.alerts import Alert, Problem, alerts_of
 from deputies_lake.assets import key_of
-from deputies_lake.causes import of_event
+from deputies_lake.automation.run_problems import FORGOTTEN_AFTER, LONGEST_DETAIL, NAMED, run_problems
 from deputies_lake.checks.predicates import KNOWN, checks_of
 from deputies_lake.environments import Environment, Settings
-from deputies_lake.partitions import PARTITION_TAG, RANGE_TAGS, years_of_run
+from deputies_lake.partitions import years_of_run
 from deputies_lake.raw.assets import FILES_WERE_FETCHED
 from deputies_lake.raw.intake import FILES_ARE_READABLE, NOTHING_VANISHED
 from deputies_lake.serving import readiness
@@ -34,19 +33,11 @@ INTERVAL_SECONDS: Final = 60
 MOST_TRIES: Final = 120
 """Two hours of looks. What a target did not take by then is in the log only."""
 
-FORGOTTEN_AFTER: Final = timedelta(days=30)
-"""A failed run that nobody repeated for so long will not be."""
-
 _MOST_WAITING: Final = 50
 """For each target. The oldest go first: what comes last says how things are."""
 
 _EVALUATIONS: Final = 50
 """Of each check, at each look. More than can happen between two looks, so that none is missed whatever their order."""
-
-_MOST_RUNS: Final = 100
-_LONGEST_DETAIL: Final = 500
-
-_FAILED_RUN: Final = "run "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +129,7 @@ def look(
     for check in checks:
         _look_at_check(instance, check, told, environment)
     _look_at_deadline(instance, told)
-    forgotten = _look_at_runs(instance, memory, datetime.now(UTC))
+    forgotten = _look_at_runs(instance, memory, datetime.now(UTC), environment)
     began = [problem for name, problem in told.items() if name not in before]
     ended = [problem for name, problem in before.items() if name not in told and name not in forgotten]
     return [*alerts_of(began, environment), *alerts_of(ended, environment, over=True)]
@@ -210,7 +201,7 @@ def _problems_of(
         found[name] = Problem(
             name=name,
             title=watched.title,
-            detail=detail[:_LONGEST_DETAIL],
+            detail=detail[:LONGEST_DETAIL],
             year=year,
             since=_iso(timestamp),
             command=watched.command.format(year=year, env=env),
@@ -252,86 +243,26 @@ def _look_at_deadline(instance: dg.DagsterInstance, told: dict[str, Problem]) ->
     told.setdefault(problem.name, problem)
 
 
-def _look_at_runs(instance: dg.DagsterInstance, memory: Memory, now: datetime) -> Collection[str]:
-    """Failed runs are a problem until one of the same job succeeds for their years. Gives the names of those forgotten.
+def _look_at_runs(
+    instance: dg.DagsterInstance, memory: Memory, now: datetime, environment: Environment
+) -> Collection[str]:
+    """Gives the names of those that stand no more only because they are too old.
 
-    A run that Dagster repeats by itself has not failed yet, and one that failed for a check told above is no news.
+    A run that failed for a check told above is no news, also when the check is well again.
     """
     told, oldest = memory.problems, now - FORGOTTEN_AFTER
-    failed = instance.get_run_records(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=oldest), limit=_MOST_RUNS
-    )
+    standing = run_problems(instance, now, is_local=environment is Environment.LOCAL)
     known = {*memory.runs, *(problem.run_id for problem in told.values())}
-    memory.runs = [record.dagster_run.run_id for record in failed]
-    for record in reversed(failed):
-        run = record.dagster_run
-        if run.run_id not in known and run.tags.get("dagster/will_retry") != "true":
-            for problem in _failures_of(instance, run, record.end_time or now.timestamp()):
-                told.setdefault(problem.name, problem)
-    standing = {name: problem for name, problem in told.items() if name.startswith(_FAILED_RUN)}
-    forgotten = {name for name, problem in standing.items() if datetime.fromisoformat(problem.since) < oldest}
-    for name in forgotten | _mended(instance, standing.values()):
+    memory.runs = sorted({problem.run_id for problem in standing})
+    for problem in standing:
+        if problem.run_id not in known:
+            told.setdefault(problem.name, problem)
+    over = {name: problem for name, problem in told.items() if name.startswith(NAMED)}
+    for problem in standing:
+        over.pop(problem.name, None)
+    for name in over:
         del told[name]
-    return forgotten
-
-
-def _failures_of(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: float) -> Sequence[Problem]:
-    """One for each year of the run, so that each is over when it has been made good."""
-    job = _job_of(run)
-    return [
-        Problem(
-            name=f"{_FAILED_RUN}{run.job_name} {year or ''}".rstrip(),
-            title=f"a run of {job} failed",
-            detail=f"{_reason(instance, run)} (run {run.run_id})",
-            year=year,
-            since=_iso(ended),
-            command=_again(run),
-            run_id=run.run_id,
-        )
-        for year in years_of_run(run.tags) or (None,)
-    ]
-
-
-def _mended(instance: dg.DagsterInstance, failures: Collection[Problem]) -> set[str]:
-    """The names of those after which a run of the same job succeeded that was about the year, too."""
-    by_job: dict[str, list[Problem]] = {}
-    for failure in failures:
-        by_job.setdefault(failure.name.split(" ")[1], []).append(failure)
-    mended = set()
-    for job, of_job in by_job.items():
-        first = min(datetime.fromisoformat(failure.since) for failure in of_job)
-        succeeded = instance.get_run_records(
-            dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS], updated_after=first), limit=_MOST_RUNS
-        )
-        for record in succeeded:
-            years = years_of_run(record.dagster_run.tags) or (None,)
-            ended = datetime.fromtimestamp(record.end_time or 0, UTC)
-            mended |= {f.name for f in of_job if f.year in years and ended >= datetime.fromisoformat(f.since)}
-    return mended
-
-
-def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """What the step that failed says, or else Dagster."""
-    steps = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
-    events = steps or instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
-    event = events[-1].event_log_entry.dagster_event if events else None
-    return of_event(event)[:_LONGEST_DETAIL]
-
-
-def _again(run: dg.DagsterRun) -> str:
-    years = {name: run.tags[name] for name in (*RANGE_TAGS, PARTITION_TAG) if name in run.tags}
-    if not run.asset_selection or not run.job_name.startswith("__"):
-        tags = f" --tags {shlex.quote(json.dumps(years))}" if years else ""
-        return f"dagster job execute -m deputies_lake.definitions -j {run.job_name}{tags}"
-    keys = sorted(key.to_user_string() for key in run.asset_selection)
-    partition = f" --partition {run.tags[PARTITION_TAG]}" if PARTITION_TAG in run.tags else ""
-    if years and not partition:
-        partition = f" --partition-range {'...'.join(years[name] for name in RANGE_TAGS)}"
-    return f"dagster asset materialize -m deputies_lake.definitions --select {','.join(keys)}{partition}"
-
-
-def _job_of(run: dg.DagsterRun) -> str:
-    return "assets" if run.job_name.startswith("__") else run.job_name
+    return {name for name, problem in over.items() if datetime.fromisoformat(problem.since) < oldest}
 
 
 def _iso(timestamp: float) -> str:
@@ -356,8 +287,8 @@ def alert_definitions(settings: Settings) -> dg.Definitions:
         name="alerts",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells what is wrong: failed runs, files and years not published, files not fetched, unknown "
-        "categories, data that are late. Each once, and once when it is over.",
+        description="Tells what is wrong: runs that ended badly, files and years not published, files not fetched, "
+        "unknown categories, data that are late. Each once, and once when it is over.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         memory = Memory.read(context.cursor)

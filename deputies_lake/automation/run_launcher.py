@@ -30,15 +30,8 @@ class LaptopRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """A run that has not told its process yet counts as alive: it is about to begin."""
-        process = self._process(run.run_id)
-        if process is None or _lives(process):
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {process} is gone, killed or crashed")
-
-    def _process(self, run_id: str) -> int | None:
-        events = self._instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT)
-        told = [event.dagster_event.engine_event_data.metadata.get("pid") for event in events if event.dagster_event]
-        return next((int(str(process.value)) for process in reversed(told) if process), None)
+        lost = why_lost(self._instance, run)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND if lost else WorkerStatus.RUNNING, lost)
 
 
 class ContainerRunLauncher(dg.DefaultRunLauncher):
@@ -62,6 +55,14 @@ class ContainerRunLauncher(dg.DefaultRunLauncher):
         return CheckRunHealthResult(
             WorkerStatus.NOT_FOUND, "the code server was started anew, and the run ended with it"
         )
+
+
+def why_lost(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """That the run's process is gone, which was one of this machine; None while it lives or has not told its number."""
+    events = instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
+    told = [event.dagster_event.engine_event_data.metadata.get("pid") for event in events if event.dagster_event]
+    process = next((int(str(process.value)) for process in reversed(told) if process), None)
+    return None if process is None or _lives(process) else f"its process {process} is gone, killed or crashed"
 
 
 def _lives(process: int) -> bool:

@@ -3,14 +3,14 @@
 When one starts is said in `landing.py` and `schedules.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
 
 from deputies_lake.automation.jobs import Source
-from deputies_lake.partitions import range_tags
+from deputies_lake.partitions import range_tags, years_of_run
 
 SCHEDULE: Final = "dagster/schedule_name"
 """Dagster's own tag."""
@@ -50,6 +50,16 @@ def of_source(source: Source) -> Mapping[str, str]:
 
 def is_going_on(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> bool:
     """Whether a run with these tags is queued or in progress."""
-    runs = instance.get_run_records(dg.RunsFilter(tags=dict(tags), statuses=_UNFINISHED))
+    return bool(_going_on(instance, dg.RunsFilter(tags=dict(tags), statuses=_UNFINISHED)))
+
+
+def years_under_way(instance: dg.DagsterInstance) -> set[int]:
+    """The years of all runs that are queued or in progress."""
+    runs = _going_on(instance, dg.RunsFilter(statuses=_UNFINISHED))
+    return {year for run in runs for year in years_of_run(run.dagster_run.tags)}
+
+
+def _going_on(instance: dg.DagsterInstance, runs: dg.RunsFilter) -> Sequence[dg.RunRecord]:
     now = datetime.now(UTC).timestamp()
-    return any(run.start_time is None or now - run.start_time < LOST_AFTER_SECONDS for run in runs)
+    records = instance.get_run_records(runs)
+    return [run for run in records if run.start_time is None or now - run.start_time < LOST_AFTER_SECONDS]

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from deputies_lake.alerts import alerts_of
 from deputies_lake.cli.options import environment_option
 from deputies_lake.environments import DAGSTER_HOME, Settings, SettingsError, load_settings, values
-from deputies_lake.quota_years import TIMEZONE
+from deputies_lake.quota_years import TIMEZONE, clock
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -34,7 +35,7 @@ _NOT_MEASURED: Final = "·"
 def status(environment: str | None, *, as_json: bool, with_settings: bool) -> None:
     """Say what is fresh, what is late, what is blocked and why, and what to type next.
 
-    Ends with 0 where all is well, with 1 where something is late or blocked. Clocks are Brasília's.
+    Ends with 0 where all is well, with 1 where something is late, blocked or left half done. Clocks are Brasília's.
     """
     # Opening a lake loads Dagster and more, which takes seconds; other verbs need none.
     from deputies_lake.resources.lake import LakeResource
@@ -81,7 +82,7 @@ def _instance(settings: Settings) -> "Iterator[dg.DagsterInstance | None]":
 
 def _tell(found: "Status") -> None:
     where = f"{found.environment}, of invented data" if found.is_invented else found.environment
-    click.secho(f"deputies_lake {where}, {_clock(found.at)} in Brasília: {_verdict(found)}", bold=True)
+    click.secho(f"deputies_lake {where}, {clock(found.at)} in Brasília: {_verdict(found)}", bold=True)
     if not found.tables:
         click.echo("The lake is empty. Bring it some files, or let the demo make a sample.")
     _tell_troubles(found)
@@ -113,6 +114,9 @@ def _verdict(found: "Status") -> str:
     for files, what in ((doubted, "blocked"), ([one for one in waiting if one not in doubted], "refused")):
         if files:
             troubles.append(f"{len(files)} file{'s' if len(files) > 1 else ''} {what}")
+    if found.problems:
+        count = len(alerts_of(found.problems, found.environment))
+        troubles.append(f"{count} problem{'s' if count > 1 else ''}")
     return ", ".join(troubles) or ("well" if found.tables else "empty")
 
 
@@ -122,11 +126,16 @@ def _tell_troubles(found: "Status") -> None:
     for one in found.blocked:
         _tell_blocked(one)
     if found.late_since:
-        click.secho(f"late     since {_clock(found.late_since)}", fg="red")
+        click.secho(f"late     since {clock(found.late_since)}", fg="red")
+    for problem in alerts_of(found.problems, found.environment):
+        years = f" ({problem.told_years})" if problem.years else ""
+        click.secho(f"problem  {problem.title}{years}, since {clock(datetime.fromisoformat(problem.since))}", fg="red")
+        for detail in problem.details:
+            click.echo(f"         {detail}")
     for file in found.rejected:
         click.secho(f"rejected {file.file_name}: {file.told}", fg="yellow")
     for back in found.rolled_back:
-        told = f"{back.what} to the version of {_clock(back.since)}, by {back.by} at {_clock(back.at)}: {back.reason}"
+        told = f"{back.what} to the version of {clock(back.since)}, by {back.by} at {clock(back.at)}: {back.reason}"
         click.secho(f"rolled back {told}", fg="yellow")
     for unused in found.unused:
         click.secho(f"unused   {unused}", fg="yellow")
@@ -139,7 +148,7 @@ def _tell_blocked(one: "Blocked") -> None:
     what = "blocked" if one.can_be_accepted else "refused"
     # Why it can't be read begins with its name.
     name = "" if one.why.startswith(one.file_name) else f"{one.file_name}: "
-    click.secho(f"{what:<9}{one.year or 'all years'} since {_clock(one.since)}: {name}{one.why}", fg="red")
+    click.secho(f"{what:<9}{one.year or 'all years'} since {clock(one.since)}: {name}{one.why}", fg="red")
 
 
 def _tell_layer(layer: str, tables: "Sequence[TableStatus]") -> None:
@@ -149,26 +158,26 @@ def _tell_layer(layer: str, tables: "Sequence[TableStatus]") -> None:
     rows = sum(table.rows for table in tables)
     engines = sorted({table.engine for table in tables if table.engine})
     by = f"   by {', '.join(engines)}" if engines else ""
-    click.echo(f"  {layer:<9}{len(tables):>3} tables {rows:>14,} rows   published {_clock(newest)}   {span}{by}")
+    click.echo(f"  {layer:<9}{len(tables):>3} tables {rows:>14,} rows   published {clock(newest)}   {span}{by}")
 
 
 def _tell_files(found: "Status") -> None:
     _heading("The House's files that readers have")
     for file in found.files[-2:]:
-        made = _clock(file.made_at) if file.made_at else "unknown"
-        click.echo(f"  {file.file_name:<20} made {made}   taken in {_clock(file.taken_in_at)}")
+        made = clock(file.made_at) if file.made_at else "unknown"
+        click.echo(f"  {file.file_name:<20} made {made}   taken in {clock(file.taken_in_at)}")
     if others := found.files[:-2]:
         oldest = min(file.taken_in_at for file in others)
         years = [str(file.year) for file in (others[0], *others[1:][-1:])]
         count = f"{len(others)} other{'s' if len(others) > 1 else ''}"
-        click.echo(f"  {count}, {' to '.join(years)}, taken in since {_clock(oldest)}")
+        click.echo(f"  {count}, {' to '.join(years)}, taken in since {clock(oldest)}")
     _heading(f"Ready by {found.deadline:%H:%M}, the last {len(found.mornings)} days")
     click.echo(f"  {''.join(_bar(morning) for morning in found.mornings)}  {_today(found.mornings[-1])}")
 
 
 def _tell_instance(instance: "InstanceStatus") -> None:
     for run in instance.runs:
-        started = _clock(run.started_at) if run.started_at else "waiting".ljust(16)
+        started = clock(run.started_at) if run.started_at else "waiting".ljust(16)
         click.echo(f"  {started}  {run.status.lower():<11}{run.job} {run.years}  {run.run_id[:8]}")
     if not instance.runs:
         click.echo("  no run yet")
@@ -197,10 +206,6 @@ def _today(morning: "Morning") -> str:
     if morning.ready_at is None:
         return f"today not ready   ({_NOT_MEASURED} not ready, {_LATE} late)"
     return f"today at {morning.ready_at.astimezone(ZoneInfo(TIMEZONE)):%H:%M}"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d %H:%M}"
 
 
 def _heading(text: str) -> None:

@@ -16,7 +16,7 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 
 from deputies_lake.alert_targets import NotSentError
 from deputies_lake.alerts import Alert
-from deputies_lake.automation import alerts
+from deputies_lake.automation import alerts, run_problems
 from deputies_lake.automation.alerts import MOST_TRIES, Memory, alert_definitions, deliver, look
 from deputies_lake.definitions import defs
 from deputies_lake.environments import AlertSettings, Environment, load_settings
@@ -177,7 +177,7 @@ def test_what_began_and_ended_between_two_looks_is_nothing_to_tell(watch: Watch)
 
 
 def test_a_small_loss_is_no_alert(watch: Watch) -> None:
-    remark = {"passed": False, "severity": WARN, "description": "something to know of 2022", "metadata": {"2022": "-"}}
+    remark = {"passed": False, "severity": WARN, "description": "2022: rows fell by 0.60%", "metadata": {"2022": "-"}}
     watch.run(2022, 2022, nothing_vanished=remark)
     assert watch.look() == []
 
@@ -257,6 +257,14 @@ def test_it_is_over_when_a_run_of_the_job_succeeds_for_the_year(
     assert watch.look() == told
 
 
+def test_a_run_that_skipped_what_failed_mends_nothing(watch: Watch) -> None:
+    watch.run(2022, 2022, error=ERROR_OF_RUN)
+    watch.look()
+    later = watch.run(2022, 2022)
+    watch.instance.report_dagster_event(dg.DagsterEvent("STEP_SKIPPED", later.job_name), later.run_id)
+    assert watch.look() == []
+
+
 def test_a_run_that_failed_for_what_is_told_already_is_no_news(watch: Watch) -> None:
     watch.run(2022, 2022, nothing_vanished=refused(2022), error=ERROR_OF_RUN)
     assert watch.look() == [f"{NOT_PUBLISHED} (2022)"]
@@ -276,7 +284,8 @@ def test_what_nobody_repeated_for_a_month_is_forgotten_without_a_word(
 ) -> None:
     watch.run(2022, 2022, error=ERROR_OF_RUN)
     watch.look()
-    monkeypatch.setattr(alerts, "FORGOTTEN_AFTER", timedelta(seconds=-5))
+    for module in (alerts, run_problems):
+        monkeypatch.setattr(module, "FORGOTTEN_AFTER", timedelta(seconds=-5))
     assert (watch.look(), watch.memory.problems) == ([], {})
 
 
