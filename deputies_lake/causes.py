@@ -27,6 +27,17 @@ _OF_A_PACKAGE: Final = re.compile(r"^(?:\w+\.)+\w+: ")
 _DISK_FULL: Final = ("No space left on device", "database or disk is full", "Disk quota exceeded")
 
 
+# Of botocore, which a laptop's lake never imports: nobody is known who could ask.
+_WITHOUT_CREDENTIALS: Final = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+    "UnauthorizedSSOTokenError",
+)
+
+
 def told(error: BaseException) -> str | None:
     """What a person can mend about an error, as a sentence; None of those that are this program's own fault.
 
@@ -43,7 +54,7 @@ def told(error: BaseException) -> str | None:
         error, DamagedTableError | LakeError | MissingTableError | OutdatedTableError | RawFileError | SettingsError
     ):
         return str(error)
-    return _of_a_full_disk(error) or _of_permission(error) or _of_local_java(error)
+    return _of_a_full_disk(error) or _of_permission(error) or _of_credentials(error) or _of_local_java(error)
 
 
 def of_event(event: "dg.DagsterEvent | None") -> str:
@@ -91,6 +102,19 @@ def _of_permission(error: BaseException) -> str | None:
     if not isinstance(error, PermissionError):
         return None
     return f"a file may not be read or written by this user{_place(error)}. Allow it, and run it again"
+
+
+def _of_credentials(error: BaseException) -> str | None:
+    is_refused = isinstance(error, OSError) and "AWS Error ACCESS_DENIED" in str(error)
+    is_unknown = type(error).__module__ == "botocore.exceptions" and type(error).__name__ in _WITHOUT_CREDENTIALS
+    if is_refused:
+        return f"AWS does not allow it: {error}. aws sts get-caller-identity says who you are"
+    if not is_unknown:
+        return None
+    return (
+        f"AWS was not asked: {str(error).rstrip('.')}. Log in (aws sso login), or name a profile in AWS_PROFILE; "
+        "aws sts get-caller-identity says who you are"
+    )
 
 
 def _place(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from unittest import mock
 
 import dagster as dg
 import pytest
+from botocore.exceptions import NoCredentialsError
 from py4j.clientserver import (  # type: ignore[import-untyped]
     ClientServerConnection,
     JavaParameters,
@@ -42,6 +43,11 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "/lake/warehouse/x.parqu
         (
             PySparkRuntimeError(error_class="JAVA_GATEWAY_EXITED", message_parameters={}),
             "Java ended before Spark had started, and says above why.",
+        ),
+        (NoCredentialsError(), "AWS was not asked: Unable to locate credentials. Log in (aws sso login)"),
+        (
+            OSError("When reading 'x': AWS Error ACCESS_DENIED during GetObject operation"),
+            "AWS does not allow it: When",
         ),
         (Py4JError("java.lang.OutOfMemoryError: Java heap space"), "too little memory: set DEPUTIES_LAKE_SPARK_MEMORY"),
         (Py4JNetworkError("Answer from Java side is empty"), "Spark's Java ended while it worked"),

@@ -12,6 +12,7 @@ from deputies_lake.aws import require_account
 from deputies_lake.cli.options import environment_option, in_aws
 from deputies_lake.emr.artifact import current, require_deployed
 from deputies_lake.emr.clusters import Cluster, Clusters
+from deputies_lake.quota_years import clock
 
 _HEADER = ("cluster", "state", "age", "idle since", "running", "pending", "units", "expiry", "reason")
 
@@ -25,7 +26,7 @@ def cluster() -> None:
 @environment_option
 @click.option("--all", "ended", is_flag=True, help="Also those that ended in the past week.")
 def status(environment: str | None, *, ended: bool) -> None:
-    """Show the clusters, and what they do. Times are UTC; units are vCPUs besides the primary machine's."""
+    """Show the clusters, and what they do. Times are Brasília's; units are vCPUs besides the primary machine's."""
     with in_aws(environment) as (settings, _):
         clusters = Clusters(settings)
         if rows := [_row(clusters, found, datetime.now(UTC)) for found in clusters.present(ended=ended)]:
@@ -45,7 +46,7 @@ def start(environment: str | None) -> None:
         clusters = Clusters(settings, click.echo)
         found = clusters.wait_until_ready(clusters.provide(artifact))
         minutes = aws.cluster.idle_minutes
-        click.echo(f"Done. It ends after {minutes} min without work, and expires at {_at(found.expiry)} UTC.")
+        click.echo(f"Done. It ends after {minutes} min without work, and expires at {_at(found.expiry)} in Brasília.")
 
 
 @cluster.command()
@@ -102,7 +103,7 @@ def _table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _at(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else "-"
+    return clock(moment) if moment else "-"
 
 
 def _duration(duration: timedelta) -> str:

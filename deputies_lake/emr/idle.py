@@ -11,6 +11,7 @@ from typing import Final
 
 from deputies_lake.emr.clusters import WAITING, Activity, Cluster, Clusters
 from deputies_lake.environments import ClusterSettings
+from deputies_lake.quota_years import clock
 
 # Somebody may have started it for what comes next.
 _YOUNG: Final = timedelta(hours=1)
@@ -37,7 +38,7 @@ def judge(cluster: Cluster, activity: Activity, settings: ClusterSettings, now: 
 
     # No step is sent after the expiry, so by then the last one has had all the time that a step has.
     if cluster.expiry and now >= cluster.expiry + timedelta(hours=settings.step_hours) and not cluster.is_protected:
-        return verdict(f"it expired at {cluster.expiry:%Y-%m-%d %H:%M} UTC, and no step may take until now", ends=True)
+        return verdict(f"it expired at {clock(cluster.expiry)} in Brasília, and no step may take until now", ends=True)
     if cluster.is_protected or cluster.state != WAITING:
         return verdict("it is protected from termination" if cluster.is_protected else f"it is {cluster.state}")
     if activity.idle_since is None:
@@ -46,7 +47,7 @@ def judge(cluster: Cluster, activity: Activity, settings: ClusterSettings, now: 
     if age < _YOUNG:
         return verdict(f"it is only {_minutes(age)} old")
     if cluster.expiry and now >= cluster.expiry and idle >= _HANDED_OUT:
-        return verdict(f"it expired at {cluster.expiry:%Y-%m-%d %H:%M} UTC and is idle", ends=True)
+        return verdict(f"it expired at {clock(cluster.expiry)} in Brasília and is idle", ends=True)
     limit = timedelta(minutes=_EMRS_TURNS * settings.idle_minutes)
     less = "" if idle >= limit else f", less than {_minutes(limit)}"
     return verdict(f"it has been idle for {_minutes(idle)}{less}", ends=not less)

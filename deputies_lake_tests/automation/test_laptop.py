@@ -71,6 +71,10 @@ def test_a_queued_run_begins_within_a_second(instance: dg.DagsterInstance) -> No
     assert coordinator.dequeue_interval_seconds == 1
 
 
+def test_a_typed_run_prints_what_it_did_and_not_each_event(instance: dg.DagsterInstance) -> None:
+    assert instance.python_log_level == "INFO"
+
+
 def test_lost_runs_are_found_and_repeated_but_failed_ones_are_not(instance: dg.DagsterInstance) -> None:
     assert instance.run_monitoring_enabled
     assert instance.run_retries_enabled

@@ -118,7 +118,7 @@ def test_a_start_is_followed_until_it_runs_steps(cloud: Cloud, run: Run, deploye
     (started,) = cloud.ids()
     assert re.fullmatch(
         f"started cluster {started}\n{started} is WAITING\n"
-        r"Done. It ends after 20 min without work, and expires at \d{4}-\d\d-\d\d \d\d:\d\d UTC\.\n",
+        r"Done. It ends after 20 min without work, and expires at \d{4}-\d\d-\d\d \d\d:\d\d in Brasília\.\n",
         result.output,
     )
     assert (result.exit_code, cloud.cluster(started)._tags["environment_id"]) == (0, deployed.environment_id)

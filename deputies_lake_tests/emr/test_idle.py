@@ -37,7 +37,7 @@ def idle(minutes: float) -> Activity:
     return Activity(running=0, pending=0, idle_since=NOW - timedelta(minutes=minutes))
 
 
-OVERDUE = "it expired at 2026-11-23 07:00 UTC, and no step may take until now"
+OVERDUE = "it expired at 2026-11-23 04:00 in Brasília, and no step may take until now"
 BUSY = Activity(running=1, pending=2, idle_since=None)
 
 
@@ -52,7 +52,7 @@ BUSY = Activity(running=1, pending=2, idle_since=None)
         (cluster(state="STARTING"), BUSY, False, "it is STARTING"),
         (cluster(minutes_old=60), idle(40), True, "it has been idle for 40 min"),
         (cluster(minutes_old=59.9), idle(40), False, "it is only 59 min old"),
-        (cluster(expires_in_minutes=0), idle(5), True, "it expired at 2026-11-23 12:00 UTC and is idle"),
+        (cluster(expires_in_minutes=0), idle(5), True, "it expired at 2026-11-23 09:00 in Brasília and is idle"),
         (cluster(expires_in_minutes=0), idle(4.9), False, "it has been idle for 4 min, less than 40 min"),
         (cluster(expires_in_minutes=1), idle(5), False, "it has been idle for 5 min, less than 40 min"),
         (cluster(expires_in_minutes=-60), BUSY, False, "1 steps run and 2 wait"),

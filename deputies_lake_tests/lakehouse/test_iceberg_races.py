@@ -78,7 +78,7 @@ def test_of_the_same_rows_one_publication_wins(
     for report in refused:
         assert "star.fct_expenses" in report
         assert "2019" in report or "the whole table" in report
-        assert "Run it again" in report
+        assert "A step is repeated by itself" in report
 
     def result(job: Job) -> dict[tuple[int, int], int]:
         kept = {} if job.whole else {(y, 1): n for y, n in before.items() if y not in job.counts}

@@ -173,7 +173,7 @@ def commit(
     except (CommitFailedException, ValidationException) as lost:
         what = "the whole table" if years is None else f"years {', '.join(map(str, sorted(years)))}"
         raise ConcurrentCommitError(
-            f"{name_of(table)}: {what} could not be published, for others published at the same time. "
-            f"Theirs stands. Run it again to replace it. ({lost})"
+            f"{name_of(table)}: {what} could not be published, for others published at the same time; theirs stands. "
+            "A step is repeated by itself, a command is to be typed again."
         ) from lost
     return next(snapshot for snapshot in table.snapshots() if snapshot.snapshot_id == overwrite.snapshot_id)
