@@ -118,7 +118,7 @@ def _settings_of_demo(rows: int) -> Settings:
 def _tell_where_things_are(settings: Settings, dagster_home: Path) -> None:
     """And what to type next."""
     heading("Where things are")
-    places = {
+    places: dict[str, str | Path] = {
         "dashboard": f"{settings.published}/dashboard.html",
         "dictionary": f"{settings.published}/dictionary.html",
         "DuckDB": f"{settings.published}/lake.duckdb",
@@ -126,12 +126,17 @@ def _tell_where_things_are(settings: Settings, dagster_home: Path) -> None:
         "archive": settings.archive,
         "runs": dagster_home,
     }
-    for what, place in places.items():
+    # Where all files were refused, nothing was made for people to open.
+    there = {what: place for what, place in places.items() if Path(place).exists()}
+    for what, place in there.items():
         click.echo(f"  {what:<12}{place}")
     heading("Next")
     exports = {DAGSTER_HOME: dagster_home, HOME: settings.home, LANDING: settings.landing, CHAMBER_URL: "none"}
     for variable, value in exports.items():
         click.echo(f"  export {variable}={shlex.quote(str(value))}")
     scripts = Path(sys.executable).parent
-    click.echo(f"  {scripts / 'deputies-lake'} query --question 2    # who spent most in each year")
+    if "DuckDB" in there:
+        click.echo(f"  {scripts / 'deputies-lake'} query --question 2    # who spent most in each year")
+    else:
+        click.echo(f"  {scripts / 'deputies-lake'} status    # what was refused, and what to do")
     click.echo(f"  {scripts / 'dagster'} dev    # the asset graph: http://localhost:3000")

@@ -182,6 +182,14 @@ def test_where_a_file_was_refused_it_is_named_and_the_demo_has_not_succeeded(
     assert told.exit_code == 1
 
 
+def test_only_what_was_made_is_shown(ask: Callable[..., Result], folder: Path) -> None:
+    before, lake = ask().output, folder / "demo_lake"
+    landed(lake / "published", "lake.duckdb")
+    after = ask().output
+    assert (f"DuckDB      {lake}" in before, f"DuckDB      {lake}" in after) == (False, True)
+    assert ("status    #" in before, "query --question 2" in after) == (True, True)
+
+
 def test_what_stops_nothing_is_told_and_the_demo_has_succeeded(ask: Callable[..., Result], folder: Path) -> None:
     landed(folder / "lake" / "landing", "Ano-2019.csv.zip")
     told = ask(outcome=Outcome(succeeded=True, problems=(), checks_passed=1, warnings=["dates: 3 rows"], refused=False))
