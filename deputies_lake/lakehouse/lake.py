@@ -548,7 +548,7 @@ class Lake:
         """
         by_years = [one for one in staged if one.contract.partitioned]
         years = sorted({year for one in by_years for year in one.years or ()})
-        if any(one.years is None for one in by_years):
+        if len(years) < 2 or any(one.years is None for one in by_years):
             raise AuditFailedError(findings)
         once = [replace(one, expected=cache(one.expected) if one.expected else None) for one in staged]
         failed: dict[int, Findings] = {}
