@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import hashlib
 import logging
+import os
 import shlex
 import shutil
 import signal
@@ -272,7 +273,9 @@ class Nodes(threading.Thread):
 
 def _has_application(node: Node) -> bool:
     """Whether a driver has a Spark context, which on EMR is an application of YARN: it keeps blocks on disk."""
-    return bool(node.steps) and any(node.temporary.glob("**/blockmgr-*"))
+    # Walked, for Spark deletes its folders meanwhile: a walk passes over what is gone, `glob` fails of it.
+    folders = (name for _, names, _ in os.walk(node.temporary) for name in names)
+    return bool(node.steps) and any(name.startswith("blockmgr-") for name in folders)
 
 
 def as_run_here(arguments: Sequence[str], spark_submit: Path, defaults: Path) -> list[str]:

@@ -231,7 +231,9 @@ def test_rows_of_both_sources_in_one_year_are_not_published(star: Star, monkeypa
     star.stage(HOUSE, *HOUSE_ROWS)
     # As if a year's source were not chosen: of the years asked for, each source gives what it has.
     monkeypatch.setattr(
-        assets, "chosen", lambda available, years: {one: sorted({*of} & {*(years or of)}) for one, of in available.items()}
+        assets,
+        "chosen",
+        lambda available, years: {one: sorted({*of} & {*(years or of)}) for one, of in available.items()},
     )
     run = star.build(2016, 2016)
     assert "fct_expenses.adds_up: 1 of 1 groups by year, expense_category_key do not add up" in failure_of(run)
